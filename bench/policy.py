@@ -56,13 +56,13 @@ class _Measurement:
 
     alone: float
     whole: float
-    found: int
+    diagnostics: int
 
 
-def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
+def pack(declared: list[proto.AnalyzerResource]) -> _Measurement:
     """Evaluate a stack through the engine's protocol, including serialisation of the messages."""
     analyzer: Any = Analyzer(world.settings())
-    written = world.config(hospitals(len(made)))
+    written = world.config(hospitals(len(declared)))
     config = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in written.items()}
     config["healthcare-mlops:alarms"] = monitoring.ALARMS
     analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config=config), None)
@@ -70,9 +70,9 @@ def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
         proto.AnalyzeRequest(
             type=r.type, urn=r.urn, name=r.name, properties=r.properties, options=r.options
         ).SerializeToString()
-        for r in made
+        for r in declared
     ]
-    stack = proto.AnalyzeStackRequest(resources=made).SerializeToString()
+    stack = proto.AnalyzeStackRequest(resources=declared).SerializeToString()
     diagnostics, began = 0, time.process_time()
     for request in one_by_one:
         diagnostics += len(analyzer.Analyze(proto.AnalyzeRequest.FromString(request), None).diagnostics)
@@ -81,7 +81,7 @@ def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
     return _Measurement(between - began, time.process_time() - between, diagnostics)
 
 
-def naive(made: list[proto.AnalyzerResource], policies: int) -> float:
+def naive(declared: list[proto.AnalyzerResource], policies: int) -> float:
     """Return CPU seconds of one stack policy per control in the SDK's server.
 
     Its policies read nothing but types, so what is measured is how often the server reads the stack: a lower bound.
@@ -94,7 +94,7 @@ def naive(made: list[proto.AnalyzerResource], policies: int) -> float:
 
     every: list[Any] = [StackValidationPolicy(f"c{n}", "x", check) for n in range(policies)]
     server: Any = _PolicyAnalyzerServicer("naive", "1", every, EnforcementLevel.MANDATORY)
-    stack = proto.AnalyzeStackRequest(resources=made).SerializeToString()
+    stack = proto.AnalyzeStackRequest(resources=declared).SerializeToString()
     return _seconds(lambda: server.AnalyzeStack(proto.AnalyzeStackRequest.FromString(stack), None))
 
 
@@ -119,26 +119,24 @@ def main(
     controls = len(table().rows)
     lines: dict[str, list[tuple[float, float]]] = {"the pack": [], "one policy per control": []}
     for size in sizes or _SIZES:
-        resources_sent = [sent(resource) for resource in resources(size)]
-        taken = pack(resources_sent)
-        if taken.found:
-            raise AssertionError(f"the compliant stack has {taken.found} findings")
+        declared = [sent(resource) for resource in resources(size)]
+        taken = pack(declared)
+        if taken.diagnostics:
+            raise AssertionError(f"the compliant stack has {taken.diagnostics} findings")
         total = taken.alone + taken.whole
-        name = f"{len(resources_sent):,} resources, the whole pack"
+        name = f"{len(declared):,} resources, the whole pack"
         goal = _GOALS.get(size)
         figures.append(at_most(name, total, goal, "s") if goal else Figure(name, total, "s"))
-        figures.append(Figure(f"{len(resources_sent):,} resources, one by one", taken.alone, "s"))
-        figures.append(Figure(f"{len(resources_sent):,} resources, the stack", taken.whole, "s"))
+        figures.append(Figure(f"{len(declared):,} resources, one by one", taken.alone, "s"))
+        figures.append(Figure(f"{len(declared):,} resources, the stack", taken.whole, "s"))
         some = min(naive_policies, controls)
-        reckoned = naive(resources_sent, some) / some * controls
+        reckoned = naive(declared, some) / some * controls
         how = "measured" if some == controls else f"extrapolated from {some} policies"
-        figures.append(Figure(f"{len(resources_sent):,} resources, one policy per control ({how})", reckoned, "s"))
-        lines["the pack"].append((len(resources_sent), total))
-        lines["one policy per control"].append((len(resources_sent), reckoned))
+        figures.append(Figure(f"{len(declared):,} resources, one policy per control ({how})", reckoned, "s"))
+        lines["the pack"].append((len(declared), total))
+        lines["one policy per control"].append((len(declared), reckoned))
         figures.append(
-            Figure(
-                f"{len(resources_sent):,} resources, naive over the pack's stack pass", reckoned / taken.whole, "times"
-            )
+            Figure(f"{len(declared):,} resources, naive over the pack's stack pass", reckoned / taken.whole, "times")
         )
     if png:
         draw(png, "The policy pack", "resources", "CPU seconds", lines)

@@ -118,17 +118,17 @@ def look(scanner: Scanner, shell: Shell) -> None:
         scanner.scan(f"stderr of {number} {ran.words}", ran.err.encode())
 
 
-def _show(found: dict[str, Any], names: dict[str, Any] | None, synthea: Path) -> None:
-    ran = ", ".join(f"{run['command']} {run['exit']}" for run in found["commands"])
+def _show(hospital: dict[str, Any], names: dict[str, Any] | None, synthea: Path) -> None:
+    ran = ", ".join(f"{run['command']} {run['exit']}" for run in hospital["commands"])
     table = Table(title="Planted identifiers and matches", title_justify="left", caption_justify="left")
     table.caption = (
-        f"{found['resources']:,} planted resources, {found['paths']:,} paths, {found['files']} files; "
-        f"{found['scanned_bytes'] / 1e6:.0f} MB scanned; exit codes: {ran}"
+        f"{hospital['resources']:,} planted resources, {hospital['paths']:,} paths, {hospital['files']} files; "
+        f"{hospital['scanned_bytes'] / 1e6:.0f} MB scanned; exit codes: {ran}"
     )
     table.add_column("identifier kind")
     table.add_column("planted strings", justify="right")
     table.add_column("found", justify="right")
-    for name, row in found["identifiers"].items():
+    for name, row in hospital["identifiers"].items():
         table.add_row(name, f"{row['planted']:,}", ", ".join(row["found"]) or "0")
     if names:
         table.add_row(f"names in {names['bundles']} bundles", f"{names['sought']:,}", ", ".join(names["found"]) or "0")

@@ -85,8 +85,8 @@ def multiplied(files: tuple[Path, ...], times: int, folder: Path) -> Path:
     return folder
 
 
-def _turned(table: bytes, found: re.Match[bytes]) -> bytes:
-    return found[0].translate(table)
+def _turned(table: bytes, match: re.Match[bytes]) -> bytes:
+    return match[0].translate(table)
 
 
 def bundle_of(entries: int, files: tuple[Path, ...], path: Path) -> Path:

@@ -91,8 +91,8 @@ class Environment(Section):
 
     @field_validator("gateway", mode="before")
     @classmethod
-    def _empty_gateway(cls, given: object) -> object:
-        return given or None
+    def _empty_gateway(cls, value: object) -> object:
+        return value or None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

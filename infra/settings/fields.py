@@ -38,20 +38,20 @@ class Written:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(self._value, handler(source))
 
-    def _value(self, given: object) -> object:
-        if not isinstance(given, str):
-            raise ValueError(f"{_not_text(given)}; write {self.form}")
+    def _value(self, value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError(f"{_not_text(value)}; write {self.form}")
         try:
-            return self.read(given)
+            return self.read(value)
         except (ValueError, KeyError, OSError):
-            raise ValueError(f"{given!r} {self.fault}; write {self.form}") from None
+            raise ValueError(f"{value!r} {self.fault}; write {self.form}") from None
 
 
-def _not_text(given: object) -> str:
+def _not_text(value: object) -> str:
     """Return what a message says of a value that is not text; nothing of a list or a map is repeated."""
-    if isinstance(given, int | float) or given is None:
-        return f"{json.dumps(given)} is not text"
-    return f"is a {'list' if isinstance(given, list | tuple) else 'map'} and not text"
+    if isinstance(value, int | float) or value is None:
+        return f"{json.dumps(value)} is not text"
+    return f"is a {'list' if isinstance(value, list | tuple) else 'map'} and not text"
 
 
 def matching(pattern: str, form: str, longest: int = 200) -> Written:

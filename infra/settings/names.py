@@ -115,10 +115,10 @@ def labels(
     return {name: value for name, value in values.items() if value}
 
 
-def notes(**known: str) -> dict[str, str]:
+def notes(**values: str) -> dict[str, str]:
     """Return annotations of the project; an underscore becomes a hyphen."""
-    return _own(known)
+    return _own(values)
 
 
-def _own(known: dict[str, str]) -> dict[str, str]:
-    return {f"{DOMAIN}/{name.replace('_', '-')}": value for name, value in known.items()}
+def _own(values: dict[str, str]) -> dict[str, str]:
+    return {f"{DOMAIN}/{name.replace('_', '-')}": value for name, value in values.items()}

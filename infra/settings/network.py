@@ -112,9 +112,9 @@ class Aurora(Section):
 
     @field_validator("authorities")
     @classmethod
-    def _certificates(cls, given: str, info: ValidationInfo) -> str:
+    def _certificates(cls, file: str, info: ValidationInfo) -> str:
         # Validation gets the project's folder as its context.
-        return read_authorities(Path(info.context or "."), given)
+        return read_authorities(Path(info.context or "."), file)
 
 
 class EksEndpoints(Endpoints):

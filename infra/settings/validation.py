@@ -9,9 +9,9 @@ from infra.settings.hospital import DataClass, Hospital
 from infra.settings.tiers import Tier
 
 
-def duplicates(setting: str, entry: str, found: Iterable[str]) -> Iterator[str]:
+def duplicates(setting: str, entry: str, names: Iterable[str]) -> Iterator[str]:
     """Yield a sentence for each name that a list of entries has more than once."""
-    every = list(found)
+    every = list(names)
     for name in sorted({name for name in every if every.count(name) > 1}):
         yield f"{setting} names {name} {every.count(name)} times; keep one entry a {entry}"
 

@@ -85,7 +85,7 @@ class HospitalCa(pulumi.ComponentResource):
         if not args.closed:
             _client_role(name, args.applications, mount, pulumi.ResourceOptions(parent=self, depends_on=[root]))
         revoked = vault.generic.get_secret_output(
-            path=pulumi.Output.all(root.id, mount.path).apply(lambda known: f"{known[1]}/cert/crl"),
+            path=pulumi.Output.all(root.id, mount.path).apply(lambda parts: f"{parts[1]}/cert/crl"),
             opts=pulumi.InvokeOptions(parent=self),
         )
         self.revocation_list = pulumi.Output.unsecret(revoked.data.apply(lambda data: data["certificate"]))

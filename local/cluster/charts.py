@@ -170,5 +170,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cert", type=Path, required=True)
     parser.add_argument("--key", type=Path, required=True)
-    given = parser.parse_args()
-    server(given.cert, given.key, CHARTS_PORT).serve_forever()
+    arguments = parser.parse_args()
+    server(arguments.cert, arguments.key, CHARTS_PORT).serve_forever()

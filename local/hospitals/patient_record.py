@@ -173,6 +173,6 @@ def _matches(resource: Resource, kind: str) -> bool:
     return any(coding.get("code") in CATEGORIES for coding in codings)
 
 
-def _searchset(found: Iterable[Resource]) -> Resource:
-    entries = [{"resource": one, "search": {"mode": "match"}} for one in found]
+def _searchset(resources: Iterable[Resource]) -> Resource:
+    entries = [{"resource": one, "search": {"mode": "match"}} for one in resources]
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}

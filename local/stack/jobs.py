@@ -148,7 +148,7 @@ def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None], seco
     tell(f"{run.namespace}: {run.cronjob}")
     if job is None:
         _create(api, run)
-    wait = Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.5), retry=retry_if_result(lambda said: not said))
+    wait = Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.5), retry=retry_if_result(lambda done: not done))
     try:
         outcome = wait(lambda: _outcome(_read(api, run)))
     except RetryError as error:

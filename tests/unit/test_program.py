@@ -107,7 +107,9 @@ def test_the_docs_say_how_many_resources_a_stack_and_a_hospital_have(stack: str,
         alone(written)
         first = written["hospitals"][0]
         other = {"name": "east", "network": "172.31.251.32/28"}
-        written["hospitals"].append({**first, **other, "signIn": {**first["signIn"], "client": "east-worklist", "audience": "east"}})
+        written["hospitals"].append(
+            {**first, **other, "signIn": {**first["signIn"], "client": "east-worklist", "audience": "east"}}
+        )
 
     one, both = (len(declare(settings(stack, tmp_path, change)).resources) for change in (alone, two))
     row = f"| `{stack}` | {one} | {both - one} |"

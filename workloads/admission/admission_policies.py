@@ -26,7 +26,7 @@ class AdmissionPolicies(pulumi.ComponentResource):
             self._policy(f"{names.DOMAIN}-{policy_name}", policy, parameters)
         self.register_outputs({})
 
-    def _policy(self, name: str, policy: Policy, found: dict[str, str]) -> None:
+    def _policy(self, name: str, policy: Policy, parameters: dict[str, str]) -> None:
         child, metadata = pulumi.ResourceOptions(parent=self), ObjectMetaArgs(name=name, labels=names.labels())
         condition = admission.MatchConditionArgs(name="condition", expression=policy.condition or "")
         declared = admission.ValidatingAdmissionPolicy(
@@ -38,7 +38,7 @@ class AdmissionPolicies(pulumi.ComponentResource):
                 match_conditions=[condition] if policy.condition else None,
                 variables=[
                     admission.VariableArgs(name=variable.name, expression=variable.expression)
-                    for variable in table().variables_of(policy, found)
+                    for variable in table().variables_of(policy, parameters)
                 ],
                 validations=[
                     admission.ValidationArgs(expression=rule.expression, message_expression=rule.message)

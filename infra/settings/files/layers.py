@@ -106,22 +106,22 @@ def _entries(
 
 
 def _faults(
-    name: str, given: object, entries: list[Any], places: Mapping[str, int], files: tuple[str, str]
+    name: str, overlay: object, entries: list[Any], places: Mapping[str, int], files: tuple[str, str]
 ) -> list[str]:
     """Return a sentence for each fault in the overlay of a hospital."""
     where = f"{HOSPITALS}.{name}"
     if name not in places:
         return [f"{where} is not a hospital of {files[0]}; check the name, or remove it with pulumi config rm --path"]
-    if not isinstance(given, Mapping):
+    if not isinstance(overlay, Mapping):
         return [f"{where} must be a map of settings, such as release: v1@3f9c2d4be071"]
     faults = []
-    if _NAME in given:
+    if _NAME in overlay:
         faults.append(f"{where}.{_NAME} cannot be changed here; change it in {files[0]}, or remove it")
     faults += [
         f"{where}.{role} is also in the entry of {files[0]}; remove one of the two"
         # What the overlay says of them would hide what the entry says.
         for role in _NAME_RELEASES
-        if role in given and entries[places[name]].get(role)
+        if role in overlay and entries[places[name]].get(role)
     ]
     return faults
 

@@ -111,6 +111,6 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         # Computed by the server; with KMS the ETag is not a digest of the content.
         computed=("arn", "etag", "region", "tagsAll", "versionId"),
         volatile=("etag", "tagsAll", "versionId"),
-        identify=lambda made: {"bucket": made.partition("/")[0], "key": made.partition("/")[2]},
+        identify=lambda id_: {"bucket": id_.partition("/")[0], "key": id_.partition("/")[2]},
     ),
 )

@@ -152,7 +152,7 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         defaults={"backend": "kubernetes"},
         write_only=frozenset({"tokenReviewerJwt", "tokenReviewerJwtWo", "tokenReviewerJwtWoVersion"}),
         secret=("tokenReviewerJwt", "tokenReviewerJwtWo"),
-        identify=lambda made: {"backend": made.removeprefix("auth/").removesuffix("/config")},
+        identify=lambda path: {"backend": path.removeprefix("auth/").removesuffix("/config")},
     ),
     simple(
         "vault:kubernetes/authBackendRole:AuthBackendRole",
