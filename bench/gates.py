@@ -4,7 +4,7 @@ import json
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,8 +16,9 @@ from model.curated.run import ingest
 from model.errors import GateError
 from model.evaluation.run import evaluate
 from model.features.build import build
-from model.gates import Verdict, gate_table, verdicts
+from model.gates import Evaluation, Verdict, gate_table, verdicts
 from model.io.console import progress
+from model.metrics.figure_parts import Counts
 from model.synthesis.run import synthesize
 from model.training.train import train
 
@@ -91,13 +92,13 @@ def _population(seed: int, patients: int) -> Population:
         return _judged(seed, evaluate(root / "run"))
 
 
-def _judged(seed: int, evaluation: dict[str, Any]) -> Population:
-    counts, area = evaluation["counts"], evaluation["roc_auc"]
+def _judged(seed: int, evaluation: Evaluation) -> Population:
+    counts = evaluation.counts or Counts()
     return Population(
         seed=seed,
-        discharges=counts["discharges"],
-        readmissions=counts["readmissions"],
-        roc_auc=area["value"] if area else None,
+        discharges=counts.discharges,
+        readmissions=counts.readmissions,
+        roc_auc=evaluation.roc_auc.value if evaluation.roc_auc else None,
         untrained="",
         decisions={profile: _decision(verdicts(gate_table(), profile, evaluation)) for profile in PROFILES},
     )

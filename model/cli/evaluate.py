@@ -25,7 +25,6 @@ def evaluate(
     from model.evaluation.run import evaluate as run
     from model.evaluation.run import keep_report, refuse
     from model.metrics.figure_parts import Counts
-    from model.metrics.figures import Figures
 
     done = run(run_dir, baseline=baseline)
     kept = keep_report(run_dir, publish) if publish else None
@@ -33,17 +32,16 @@ def evaluate(
         from model.tracking.record import record_evaluation
 
         record_evaluation(run_dir)
-    figures = Figures.of(done)
-    counts, auc, lace, brier = figures.counts or Counts(), figures.roc_auc, figures.lace_roc_auc, figures.brier
+    counts, auc, lace, brier = done.counts or Counts(), done.roc_auc, done.lace_roc_auc, done.brier
     text = f"{counts.discharges} test discharges with {counts.readmissions} readmissions"
     if auc and lace and brier:
         text += f": ROC-AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}), "
-        text += f"{figures.baseline_name} {lace.value:.3f}, Brier {brier.value:.3f}"
-        text += f", calibration slope {figures.calibration.slope:.2f}" if figures.calibration else ""
-    if done["too_small"]:
-        text += f"; too few patients in: {', '.join(done['too_small'])}"
+        text += f"{done.baseline_name} {lace.value:.3f}, Brier {brier.value:.3f}"
+        text += f", calibration slope {done.calibration.slope:.2f}" if done.calibration else ""
+    if done.too_small:
+        text += f"; too few patients in: {', '.join(done.too_small)}"
     text += f"; report in {kept or run_dir / REPORT_FILE}"
-    for sentence in done["warnings"]:
+    for sentence in done.warnings:
         warn(sentence)
-    answer(done, text, as_json=as_json)
+    answer(done.written(), text, as_json=as_json)
     refuse(done)

@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.definitions.window import within
-from model.evaluation.evaluation import Evaluation
+from model.gates import Evaluation
 from model.metrics.figure_parts import Counts, Spread
 from model.metrics.figures import Benefit, Figures
 from model.training.run import Run

@@ -4,7 +4,6 @@ import hashlib
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -14,11 +13,10 @@ from model.dataset.dataset import Dataset, Floats
 from model.errors import GateError, UserError
 from model.evaluation.comparison import champion, compared
 from model.evaluation.data_contract import data_contract
-from model.evaluation.evaluation import Evaluation
 from model.evaluation.figures import LACE, figures
 from model.evaluation.importance import importance
 from model.evaluation.stability import stability
-from model.gates import Verdict, not_evaluated, table_of_run, verdicts, warnings_of
+from model.gates import Evaluation, Verdict, not_evaluated, table_of_run, verdicts
 from model.gates import refuse as refuse_by
 from model.io import storage
 from model.metrics.curves import curves
@@ -29,7 +27,7 @@ PLOTS_FOLDER = "plots"
 DIGEST_CHARACTERS = 12
 
 
-def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = None) -> dict[str, Any]:
+def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = None) -> Evaluation:
     """Evaluate a run on its test patients, and write evaluation, report and plots into its folder.
 
     Parameters
@@ -43,8 +41,8 @@ def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = 
 
     Returns
     -------
-    dict
-        The evaluation: metrics with 95 % intervals, and under ``gates`` the verdicts. A gate that is not passed is in
+    Evaluation
+        Metrics with 95 % intervals, and under ``gates`` the verdicts. A gate that is not passed is in
         the verdicts and does not raise.
 
     Raises
@@ -59,8 +57,8 @@ def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = 
     >>> from pathlib import Path
     >>> from model import evaluate
     >>> evaluation = evaluate(Path("run"))
-    >>> evaluation["passed"], sorted(evaluation["roc_auc"])
-    (True, ['high', 'low', 'value'])
+    >>> evaluation.passed, evaluation.roc_auc.low < evaluation.roc_auc.value < evaluation.roc_auc.high
+    (True, True)
     """
     run = read_run(folder)
     table = table_of_run(run.gates)
@@ -85,16 +83,8 @@ def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = 
     )
     judged = verdicts(table, run.profile, evaluation, today=today)
     evaluation = evaluation.judged([_compared_with(verdict, run) for verdict in judged])
-    return _write(folder, run, evaluation)
-
-
-def as_judged(judged: list[Verdict]) -> dict[str, Any]:
-    """Return verdicts as an evaluation keeps them."""
-    return {
-        "gates": [verdict.model_dump() for verdict in judged],
-        "passed": all(verdict.passed for verdict in judged),
-        "warnings": list(warnings_of(judged)),
-    }
+    _write(folder, run, evaluation)
+    return evaluation
 
 
 def keep_report(folder: Path, place: str) -> str:
@@ -105,18 +95,17 @@ def keep_report(folder: Path, place: str) -> str:
     return storage.join(place, digest, REPORT_FILE)
 
 
-def refuse(evaluation: dict[str, Any]) -> None:
+def refuse(evaluation: Evaluation) -> None:
     """Raise when a gate refused, with every refusal and by how much."""
-    refuse_by(evaluation["profile"], [Verdict.model_validate(gate) for gate in evaluation["gates"]])
+    refuse_by(evaluation.profile, evaluation.gates)
 
 
-def read_evaluation(folder: Path) -> dict[str, Any]:
+def read_evaluation(folder: Path) -> Evaluation:
     """Return what ``evaluate`` wrote."""
     try:
-        evaluation: dict[str, Any] = json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
+        return Evaluation.model_validate(json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         raise UserError(f"{folder} has no evaluation; run python -m model evaluate {folder} first.") from None
-    return evaluation
 
 
 def _risks(pipeline: Pipeline, test: Dataset) -> Floats:
@@ -136,8 +125,8 @@ def _compared_with(verdict: Verdict, run: Run) -> Verdict:
     return verdict.model_copy(update={"demand": f"{verdict.demand} over {run.baseline_name}, as the table has no LACE"})
 
 
-def _write(folder: Path, run: Run, evaluation: Evaluation) -> dict[str, Any]:
-    """Write pictures and report, and last the evaluation, which says that they are whole; return what it has."""
+def _write(folder: Path, run: Run, evaluation: Evaluation) -> None:
+    """Write pictures and report, and last the evaluation, which says that they are whole."""
     # Matplotlib takes a second to load: only an evaluation needs it.
     from model.evaluation.plots import plots
     from model.evaluation.report import report
@@ -146,7 +135,5 @@ def _write(folder: Path, run: Run, evaluation: Evaluation) -> dict[str, Any]:
     for name, png in pictures.items():
         storage.write(str(folder / PLOTS_FOLDER / name), png)
     storage.write(str(folder / REPORT_FILE), report(run, evaluation, pictures).encode())
-    written = evaluation.written()
-    text = json.dumps(written, indent=2, sort_keys=True, allow_nan=False)
+    text = json.dumps(evaluation.written(), indent=2, sort_keys=True, allow_nan=False)
     storage.write(str(folder / EVALUATION_FILE), text.encode())
-    return written

@@ -9,6 +9,7 @@ from model.gates.conditions import (
     not_evaluated,
     training_verdicts,
 )
+from model.gates.evaluation import Evaluation
 from model.gates.exceptions import ExceptionRule, GateException, signed_by
 from model.gates.gate import Gate
 from model.gates.table import (
@@ -28,6 +29,7 @@ __all__ = [
     "GATES_FILE",
     "Approval",
     "Enough",
+    "Evaluation",
     "ExceptionRule",
     "Gate",
     "GateException",

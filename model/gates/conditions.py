@@ -10,13 +10,13 @@ from model.metrics.figure_parts import Counts
 from model.metrics.figures import Figures
 
 
-def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> str:
+def not_evaluated(figures: Figures, enough: Enough) -> str:
     """Return why the performance of a model cannot be estimated from its evaluation.
 
     Parameters
     ----------
-    evaluation : Figures or mapping
-        Metrics of the evaluation, or an evaluation as it is written.
+    figures : Figures
+        Metrics of the evaluation.
     enough : Enough
         Least numbers of test discharges and of each outcome.
 
@@ -27,12 +27,12 @@ def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> st
 
     Examples
     --------
-    >>> from model.gates import Enough, not_evaluated
-    >>> counts = {"discharges": 500, "patients": 400, "readmissions": 4}
-    >>> not_evaluated({"counts": counts}, Enough(discharges=100, outcomes=10))
+    >>> from model.gates import Enough, Evaluation, not_evaluated
+    >>> from model.metrics.figure_parts import Counts
+    >>> counts = Counts(discharges=500, patients=400, readmissions=4)
+    >>> not_evaluated(Evaluation(counts=counts), Enough(discharges=100, outcomes=10))
     '4 readmissions among the test discharges, 10 needed'
     """
-    figures = Figures.of(evaluation)
     counts = figures.counts or Counts()
     discharges, readmissions = counts.discharges, counts.readmissions
     missing = [
@@ -54,7 +54,7 @@ def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> st
     return ""
 
 
-def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | Mapping[str, Any]) -> Verdict:
+def evaluated_verdict(table: GateTable, profile: Profile, figures: Figures) -> Verdict:
     """Return the verdict on the size of the test data.
 
     Parameters
@@ -63,8 +63,8 @@ def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | 
         Gates table, which has the least size.
     profile : Profile
         Profile of the release; ``may_be_unevaluated`` lets too little data pass with a warning.
-    evaluation : Figures or mapping
-        Metrics of the evaluation, or an evaluation as it is written.
+    figures : Figures
+        Metrics of the evaluation.
 
     Returns
     -------
@@ -73,12 +73,12 @@ def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | 
 
     Examples
     --------
-    >>> from model.gates import evaluated_verdict, gate_table
+    >>> from model.gates import Evaluation, evaluated_verdict, gate_table
     >>> table = gate_table()
-    >>> evaluated_verdict(table, table.profile("clinical"), {}).outcome
+    >>> evaluated_verdict(table, table.profile("clinical"), Evaluation()).outcome
     'refused'
     """
-    why = not_evaluated(evaluation, table.evaluated)
+    why = not_evaluated(figures, table.evaluated)
     warning = "this model's performance is unknown" if why else ""
     demand = f"at least {table.evaluated.discharges} test discharges with {table.evaluated.outcomes} of each outcome"
     passed = not why or profile.may_be_unevaluated

@@ -1,10 +1,8 @@
 """Verdicts of an evaluation's metrics against the gates of a profile."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from model.gates.conditions import evaluated_verdict
 from model.gates.exceptions import GateException
@@ -13,8 +11,6 @@ from model.gates.table import GateTable, Profile, Straddle
 from model.gates.verdict import Verdict
 from model.metrics.figure_parts import Spread
 from model.metrics.figures import Figures
-
-Evaluation = Figures | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,7 @@ class _Figure:
     high: float
 
 
-def verdicts(table: GateTable, name: str, evaluation: Evaluation, *, today: date | None = None) -> list[Verdict]:
+def verdicts(table: GateTable, name: str, figures: Figures, *, today: date | None = None) -> list[Verdict]:
     """Return the verdicts of a profile on an evaluation: on the size of the test data, then of each gate.
 
     Parameters
@@ -35,8 +31,8 @@ def verdicts(table: GateTable, name: str, evaluation: Evaluation, *, today: date
         Gates table.
     name : str
         Name of the profile.
-    evaluation : Figures or mapping
-        Metrics of the evaluation, or an evaluation as it is written.
+    figures : Figures
+        Metrics of the evaluation.
     today : date, optional
         Date on which exceptions must be in force.
 
@@ -52,23 +48,23 @@ def verdicts(table: GateTable, name: str, evaluation: Evaluation, *, today: date
 
     Examples
     --------
-    >>> from model.gates import gate_table, verdicts
-    >>> all(verdict.passed for verdict in verdicts(gate_table(), "clinical", {}))
+    >>> from model.gates import Evaluation, gate_table, verdicts
+    >>> all(verdict.passed for verdict in verdicts(gate_table(), "clinical", Evaluation()))
     False
     """
-    profile, figures = table.profile(name), Figures.of(evaluation)
+    profile = table.profile(name)
     return [evaluated_verdict(table, profile, figures), *judge(profile, figures, today=today)]
 
 
-def judge(profile: Profile, evaluation: Evaluation, *, today: date | None = None) -> list[Verdict]:
+def judge(profile: Profile, figures: Figures, *, today: date | None = None) -> list[Verdict]:
     """Return the verdict of each gate on an evaluation; a metric that could not be computed does not pass.
 
     Parameters
     ----------
     profile : Profile
         Gates and exceptions.
-    evaluation : Figures or mapping
-        Metrics of the evaluation, or an evaluation as it is written.
+    figures : Figures
+        Metrics of the evaluation.
     today : date, optional
         Date on which exceptions must be in force; others have no effect.
 
@@ -79,15 +75,15 @@ def judge(profile: Profile, evaluation: Evaluation, *, today: date | None = None
 
     Examples
     --------
-    >>> from model.gates import Gate, Minimum, Profile, judge
+    >>> from model.gates import Evaluation, Gate, Minimum, Profile, judge
+    >>> from model.metrics.figure_parts import Spread
     >>> gate = Gate(name="discrimination", metric="roc_auc", at_least=0.65)
     >>> least = Minimum(discharges=0, readmissions=0, patients=0)
     >>> profile = Profile(meaning="an example", minimum=least, gates=(gate,))
-    >>> [verdict] = judge(profile, {"roc_auc": {"value": 0.7, "low": 0.66, "high": 0.74}})
+    >>> [verdict] = judge(profile, Evaluation(roc_auc=Spread(value=0.7, low=0.66, high=0.74)))
     >>> verdict.outcome, verdict.shown
     ('passed', '0.7 (0.66 to 0.74)')
     """
-    figures = Figures.of(evaluation)
     compared = figures.baseline is not None
     exceptions = {exception.gate: exception for exception in profile.exceptions}
     judged = []
@@ -161,7 +157,7 @@ def _straddling(gate: Gate) -> str:
     return f"the 95 % interval is on both sides of the bound ({gate.demand}), so the test data does not decide"
 
 
-def _interval(gate: Gate, figure: _Figure) -> dict[str, Any]:
+def _interval(gate: Gate, figure: _Figure) -> dict[str, float | str]:
     if not gate.has_interval:
         return {}
     shown = f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g})"

@@ -1,9 +1,9 @@
 """Console output: progress and warnings on stderr, the result on stdout."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -24,7 +24,7 @@ def note(sentence: str) -> None:
     _STDERR.print(f"read: {sentence}", markup=False, soft_wrap=True)
 
 
-def answer(values: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+def answer(values: Mapping[str, object], sentence: str, *, as_json: bool) -> None:
     """Print a command's result, as one JSON object or as a sentence for a person."""
     print(json.dumps(values, sort_keys=True, ensure_ascii=False) if as_json else sentence)
 

@@ -5,7 +5,7 @@ An evaluation is JSON that may be old, cut short or forged. What is not of its t
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -82,7 +82,7 @@ def _shares(value: object) -> object:
     return shares if shares and None not in shares.values() else None
 
 
-def _items(value: object) -> Iterable[Any]:
+def _items(value: object) -> Iterable[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
@@ -110,7 +110,7 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True)
 
-    def written(self) -> dict[str, Any]:
+    def written(self) -> dict[str, object]:
         """Return the part as an evaluation's file has it: what was set, also to null."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 

@@ -5,7 +5,7 @@ figure passes no gate.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self, get_args, get_origin
+from typing import Self, get_args, get_origin
 
 from pydantic import Field
 
@@ -214,9 +214,9 @@ class Figures(SampleFigures):
     importance: Section[Importance] = None
 
     @classmethod
-    def of(cls, evaluation: "Mapping[str, Any] | Figures") -> Self:
+    def of(cls, written: Mapping[str, object]) -> Self:
         """Return the figures of an evaluation as it is written."""
-        return evaluation if isinstance(evaluation, cls) else cls.model_validate(dict(evaluation))
+        return cls.model_validate(dict(written))
 
     def at(self, name: str) -> "Spread | float | bool | None":
         """Return a figure by the name that gates have for it, such as ``gaps.sensitivity.by.sex``."""

@@ -13,21 +13,15 @@ from pydantic import BaseModel, ConfigDict
 from model.dataset.tables import PLAIN
 from model.definitions.window import window_of, within
 from model.errors import UserError
-from model.gates import Verdict
+from model.evaluation.figures import LACE
+from model.gates import Evaluation, Verdict
+from model.metrics.figure_parts import Spread
+from model.metrics.figures import LaterFigures
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"
 NOT_KNOWN = "not known: "
 CLINICAL = "clinical"
-FIGURES = {
-    "roc_auc": "ROC-AUC",
-    "lace_roc_auc": "ROC-AUC of {baseline}",
-    "over_lace": "ROC-AUC over {baseline}",
-    "pr_auc": "PR-AUC",
-    "f1": "F1",
-    "brier": "Brier score",
-    "brier_skill": "Brier skill",
-}
 DEMOGRAPHIC = ("age", "female")
 
 
@@ -114,7 +108,7 @@ def read_answers(path: Path | None) -> dict[str, str]:
 def card(
     *,
     lineage: dict[str, Any],
-    metrics: dict[str, Any],
+    metrics: Evaluation,
     policy: dict[str, Any],
     contract: dict[str, Any],
     method: str,
@@ -124,15 +118,17 @@ def card(
 
     Parameters
     ----------
-    lineage, metrics, policy, contract : dict
+    lineage, policy, contract : dict
         The release's own files.
+    metrics : Evaluation
+        Its evaluation.
     method : str
         How reasons are found.
     answers : mapping
         The hospital's own answers, which go before the package's.
     """
     names = contract["x-order"]
-    baseline = metrics.get("baseline_name", "LACE")
+    baseline = metrics.baseline_name or LACE
     about = {
         "lineage": lineage,
         "metrics": metrics,
@@ -145,17 +141,15 @@ def card(
         "hospitals": ", ".join(lineage["hospitals"]),
         "bands": ", ".join(f"{band['name']} from {band['from']:.3f}" for band in policy["bands"]),
         "calibration": _calibration(metrics),
-        "figures": [
-            (title.format(baseline=baseline), metrics[name]) for name, title in FIGURES.items() if metrics.get(name)
-        ],
+        "figures": _figures(metrics, baseline),
         "baseline": baseline,
         "read_as": _read_as(lineage),
         "later": _later(metrics),
         "demographics": [contract["properties"][name]["description"] for name in DEMOGRAPHIC if name in names],
-        "group_names": list(dict.fromkeys(group["group"].partition(":")[0] for group in metrics["subgroups"])),
-        "too_small": [f"{group['group']} ({group['why']})" for group in metrics["subgroups"] if group["small"]],
+        "group_names": list(dict.fromkeys(group.group.partition(":")[0] for group in metrics.subgroups)),
+        "too_small": [f"{group.group} ({group.why})" for group in metrics.subgroups if group.small],
         "shares": _shares(metrics),
-        "gates": [_gate(Verdict.model_validate(gate)) for gate in metrics.get("gates") or ()],
+        "gates": [_gate(verdict) for verdict in metrics.gates],
     }
     environment = _environment()
     cells = {
@@ -206,12 +200,29 @@ def _percent(value: float | None) -> str:
     return "not known" if value is None else f"{value:.1%}"
 
 
-def _spread(found: Mapping[str, float] | None) -> str:
-    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})" if found else "too few to tell"
+def _spread(found: Spread | None) -> str:
+    if found is None or found.whole is None:
+        return "too few to tell"
+    value, low, high = found.whole
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _spread_row(found: Mapping[str, float] | None) -> str:
-    return f"{found['value']:.3f} | {found['low']:.3f} to {found['high']:.3f}" if found else "too few to tell |"
+def _spread_row(found: Spread) -> str:
+    return f"{found.value:.3f} | {found.low:.3f} to {found.high:.3f}"
+
+
+def _figures(metrics: Evaluation, baseline: str) -> list[tuple[str, Spread]]:
+    """Return the figures that are known, by title."""
+    titled = (
+        ("ROC-AUC", metrics.roc_auc),
+        (f"ROC-AUC of {baseline}", metrics.lace_roc_auc),
+        (f"ROC-AUC over {baseline}", metrics.over_lace),
+        ("PR-AUC", metrics.pr_auc),
+        ("F1", metrics.f1),
+        ("Brier score", metrics.brier),
+        ("Brier skill", metrics.brier_skill),
+    )
+    return [(title, figure) for title, figure in titled if figure is not None and figure.whole is not None]
 
 
 def _gate(verdict: Verdict) -> dict[str, str]:
@@ -224,17 +235,16 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-def _calibration(metrics: dict[str, Any]) -> str:
-    calibration = metrics["calibration"]
-    if not calibration:
+def _calibration(metrics: Evaluation) -> str:
+    found = metrics.calibration
+    if found is None or found.slope is None or found.intercept is None or found.ece is None:
         return "too few to tell."
-    slope, intercept = calibration["slope"], calibration["intercept"]
-    return f"slope {slope:.2f}, intercept {intercept:.2f}, expected error {calibration['ece']:.3f}."
+    return f"slope {found.slope:.2f}, intercept {found.intercept:.2f}, expected error {found.ece:.3f}."
 
 
-def _later(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    later = metrics.get("later")
-    return later if later and later.get("roc_auc") else None
+def _later(metrics: Evaluation) -> LaterFigures | None:
+    later = metrics.later
+    return later if later is not None and later.roc_auc is not None else None
 
 
 def _read_as(lineage: dict[str, Any]) -> dict[str, str]:
@@ -243,6 +253,6 @@ def _read_as(lineage: dict[str, Any]) -> dict[str, str]:
     return {name: _cell(how) for name, how in formats.items() if how not in PLAIN}
 
 
-def _shares(metrics: dict[str, Any]) -> list[str]:
-    total = metrics["counts"]["discharges"]
-    return [f"{group['group']} {group['discharges'] / total:.0%}" for group in metrics["subgroups"] if total]
+def _shares(metrics: Evaluation) -> list[str]:
+    total = metrics.counts.discharges if metrics.counts else 0
+    return [f"{group.group} {group.discharges / total:.0%}" for group in metrics.subgroups if total]

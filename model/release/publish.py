@@ -18,8 +18,9 @@ from model.compiled.document import dumped
 from model.compiled.loading import explainer
 from model.definitions.features import definitions
 from model.errors import GateError, UserError
-from model.evaluation.run import as_judged, read_evaluation
+from model.evaluation.run import read_evaluation
 from model.gates import (
+    Evaluation,
     Verdict,
     approval_verdict,
     card_verdict,
@@ -33,10 +34,10 @@ from model.gates import (
     warnings_of,
 )
 from model.io import storage
-from model.metrics.figures import Figures
 from model.release.card import Card, card
 from model.release.contract import contract, levels, policy, server_settings, trained
 from model.release.equality import proved
+from model.release.metrics import ReleaseMetrics
 from model.release.sbom import sbom
 from model.release.signing import Signer
 from model.release.workflows import RELEASE_CLASS, workflow_verdict
@@ -170,7 +171,7 @@ def release(
         raise UserError("An approval needs both --approve ROLE:NAME and --reason TEXT.")
     ethics = _ethics(ethics_approved_by, ethics_reason)
     run, evaluation = read_run(folder), _evaluation(folder)
-    if evaluation.get("pipeline_sha256") != run.pipeline_sha256:
+    if evaluation.pipeline_sha256 != run.pipeline_sha256:
         raise UserError(f"The evaluation in {folder} is of another pipeline; run python -m model evaluate again.")
     table = table_of_run(run.gates)
     profile = table.profile(run.profile)
@@ -181,14 +182,14 @@ def release(
     ethics_approval = ethics_verdict(profile, ethics_approved_by, ethics_reason)
     refuse(run.profile, [*judged, *trained_on, approval, ethics_approval, workflow_verdict(RELEASE_CLASS)])
     refuse(run.profile, _refused(evaluation, {verdict.name for verdict in judged}))
-    evaluation |= {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
-    evaluation |= as_judged(judged)
+    about = {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
+    evaluation = evaluation.model_copy(update=about).judged(judged)
     approved: dict[str, Any] = {"approval": {"by": approved_by, "reason": reason} if approved_by else None}
     contents, written = _contents(folder, run, evaluation, version, approved | ethics, answers or {})
     refuse(run.profile, [card_verdict(profile, written.unanswered)])
     file_list = files.listed(contents)
     digest = files.digest_of(file_list)
-    short, figures = digest[: files.DIGEST_CHARACTERS], Figures.of(evaluation)
+    short = digest[: files.DIGEST_CHARACTERS]
     done = Released(
         place=storage.join(to, version, short),
         model=f"{MODEL}-{version}",
@@ -199,8 +200,8 @@ def release(
         profile=run.profile,
         signer="",
         approved_by=approved_by,
-        roc_auc=figures.roc_auc.value if figures.roc_auc else None,
-        not_evaluated=evaluation["not_evaluated"],
+        roc_auc=evaluation.roc_auc.value if evaluation.roc_auc else None,
+        not_evaluated=evaluation.not_evaluated,
         warnings=warnings_of([*judged, *trained_on]),
     )
     if read_signature(done.place) is not None:
@@ -222,22 +223,18 @@ def _ethics(by: str | None, reason: str | None) -> dict[str, Any]:
     return {"ethics_approval": {"by": by, "reason": reason}}
 
 
-def _evaluation(folder: Path) -> dict[str, Any]:
+def _evaluation(folder: Path) -> Evaluation:
     """Return a run's evaluation, which must have all that a release says of it."""
     evaluation = read_evaluation(folder)
-    lacking = sorted(_SAID - evaluation.keys())
+    lacking = sorted(_SAID - evaluation.model_fields_set)
     if lacking:
         raise UserError(f"The evaluation in {folder} lacks {', '.join(lacking)}; run python -m model evaluate again.")
     return evaluation
 
 
-def _refused(evaluation: Mapping[str, Any], judged: Collection[str]) -> list[Verdict]:
+def _refused(evaluation: Evaluation, judged: Collection[str]) -> list[Verdict]:
     """Return what the evaluation itself refused under a name that is not judged again."""
-    return [
-        verdict
-        for verdict in map(Verdict.model_validate, evaluation["gates"])
-        if not verdict.passed and verdict.name not in judged
-    ]
+    return [verdict for verdict in evaluation.gates if not verdict.passed and verdict.name not in judged]
 
 
 def _publish(place: str, contents: Mapping[str, bytes], file_list: bytes, signer: Signer) -> str:
@@ -272,7 +269,7 @@ def _refuse_taken(folder: str, version: str, digest: str) -> None:
 def _contents(
     folder: Path,
     run: Run,
-    evaluation: dict[str, Any],
+    evaluation: Evaluation,
     version: str,
     approvals: Mapping[str, Any],
     answers: Mapping[str, str],
@@ -280,7 +277,7 @@ def _contents(
     name = f"{MODEL}-{version}"
     lineage = {key: value for key, value in asdict(run).items() if key not in _ELSEWHERE}
     lineage |= {"model": name, "version": version, "release_class": RELEASE_CLASS, **approvals}
-    lineage |= {"evaluated": not evaluation["not_evaluated"], "not_evaluated": evaluation["not_evaluated"]}
+    lineage |= {"evaluated": not evaluation.not_evaluated, "not_evaluated": evaluation.not_evaluated}
     schema, decisions = contract(definitions(), run, trained(run.columns, read_fit(folder).values)), policy(run)
     pipeline = (folder / files.PIPELINE_FILE).read_bytes()
     evaluated = read_pipeline(folder, run)
@@ -299,7 +296,7 @@ def _contents(
         files.COMPILED_FILE: dumped(document),
         files.CONTRACT_FILE: _json(schema),
         files.POLICY_FILE: _json(decisions),
-        files.METRICS_FILE: _json(_headline(Figures.of(evaluation)) | {"evaluation": evaluation}),
+        files.METRICS_FILE: _json(ReleaseMetrics.of(evaluation).written()),
         files.LINEAGE_FILE: _json(lineage),
         files.REFERENCE_FILE: _json(expected),
         files.SBOM_FILE: sbom(
@@ -312,18 +309,6 @@ def _contents(
     if report.is_file():
         contents[files.REPORT_FILE] = report.read_bytes()
     return contents, written
-
-
-def _headline(figures: Figures) -> dict[str, float | None]:
-    """Return the headline metrics."""
-    headline = {
-        "roc_auc": figures.roc_auc,
-        "lace_roc_auc": figures.lace_roc_auc,
-        "pr_auc": figures.pr_auc,
-        "brier": figures.brier,
-    }
-    slope = figures.calibration.slope if figures.calibration else None
-    return {name: figure.value if figure else None for name, figure in headline.items()} | {"calibration_slope": slope}
 
 
 def _json(value: object) -> bytes:

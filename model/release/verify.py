@@ -16,6 +16,7 @@ from model.compiled.compiler import compiled
 from model.definitions.features import definitions, digest
 from model.errors import UserError
 from model.gates import (
+    Evaluation,
     GateException,
     Profile,
     Verdict,
@@ -30,6 +31,7 @@ from model.gates import (
 )
 from model.release.card import NOT_KNOWN, attributes
 from model.release.equality import difference
+from model.release.metrics import ReleaseMetrics
 from model.scoring import Scorer
 
 SECTIONS = (
@@ -194,18 +196,14 @@ def _profile(scorer: Scorer) -> Profile:
 
 def _gates(scorer: Scorer, today: date, warnings: list[str]) -> str:
     """Judge the release's figures by the package's table; what was refused at its evaluation stays refused."""
-    lineage, evaluation = scorer.lineage, scorer.metrics.get("evaluation") or {}
+    lineage, evaluation = scorer.lineage, ReleaseMetrics.read(scorer.files).evaluation or Evaluation()
     version, name = lineage.get("gates_version", 1), str(lineage["profile"])
     profile, table = _profile(scorer), table_of_version(version)
     judged = verdicts(table.model_copy(update={"profiles": {name: profile}}), name, evaluation, today=today)
     if version > 1:
         judged += training_verdicts(profile, lineage["counts"], lineage.get("suspects") or ())
     names = {verdict.name for verdict in judged}
-    try:
-        own = [Verdict.model_validate(gate) for gate in evaluation.get("gates") or ()]
-    except (ValidationError, TypeError):
-        raise UserError("The release's own verdicts cannot be read; release the run again.") from None
-    refused = refusal([*judged, *(verdict for verdict in own if verdict.name not in names)])
+    refused = refusal([*judged, *(verdict for verdict in evaluation.gates if verdict.name not in names)])
     if refused:
         raise UserError(f"The profile {name} refuses: {refused}.")
     if bool(lineage.get("evaluated", True)) != (judged[0].found == "yes") and version > 1:

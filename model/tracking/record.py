@@ -7,10 +7,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model.artifact.files import REPORT_FILE
 from model.evaluation.run import EVALUATION_FILE, PLOTS_FOLDER, read_evaluation
+from model.gates import Evaluation
 from model.io import storage
 from model.metrics.figures import PATHS
 from model.tracking.store import artifact_location, shown, store, tracking_uri
@@ -44,10 +45,8 @@ def record_evaluation(folder: Path) -> str:
         if client.get_run(run_id).data.tags.get(f"{_DONE}evaluation") == mark:
             return run_id
         _metrics(client, run_id, dict(_figures(evaluation)))
-        refused = [gate["name"] for gate in evaluation["gates"] if not gate["passed"]]
-        client.set_tag(
-            run_id, "gates", "passed" if evaluation["passed"] else f"refused: {', '.join(refused)}"[:_LONGEST]
-        )
+        refused = [gate.name for gate in evaluation.gates if not gate.passed]
+        client.set_tag(run_id, "gates", "passed" if evaluation.passed else f"refused: {', '.join(refused)}"[:_LONGEST])
         for name in (EVALUATION_FILE, REPORT_FILE):
             client.log_artifact(run_id, str(folder / name), "evaluation")
         client.log_artifacts(run_id, str(folder / PLOTS_FOLDER), f"evaluation/{PLOTS_FOLDER}")
@@ -117,14 +116,14 @@ def _describe(client: "MlflowClient", run_id: str, run: Run) -> None:
     client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
 
-def _figures(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _figures(evaluation: Evaluation) -> Iterator[tuple[str, float]]:
     """Yield every metric that a gate can use, by its path."""
-    for path, value in _numbers(evaluation):
+    for path, value in _numbers(evaluation.written()):
         if path in PATHS:
             yield path, value
 
 
-def _numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(value: object, path: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for name, below in value.items():
             yield from _numbers(below, f"{path}.{name}" if path else str(name))

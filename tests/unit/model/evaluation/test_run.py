@@ -21,10 +21,11 @@ from model.artifact.files import PIPELINE_FILE, REPORT_FILE
 from model.dataset.dataset import Dataset
 from model.errors import GateError, UserError
 from model.evaluation.comparison import Champion, champion
-from model.evaluation.evaluation import Evaluation
 from model.evaluation.plots import plots
 from model.evaluation.report import benefit, report
 from model.evaluation.run import EVALUATION_FILE, evaluate, keep_report, read_evaluation
+from model.gates import Evaluation
+from model.metrics.figure_parts import Spread
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.training.run import RUN_FILE, TEST_FILE, dumped, read_fit, read_run, read_test
@@ -39,7 +40,7 @@ SIGNATURE = b"\x89PNG\r\n"
 
 @functools.cache
 def evaluated() -> dict[str, Any]:
-    return evaluate(world().run)
+    return evaluate(world().run).written()
 
 
 def copy_of_run(tmp_path: Path) -> Path:
@@ -187,10 +188,11 @@ def test_the_champion_is_held_against_the_same_discharges(tmp_path: Path) -> Non
     evaluated()
     place = release(world().run, version="v1", to=str(tmp_path), signer=LocalSigner(tmp_path / "key")).place
     folder = copy_of_run(tmp_path)
-    found = evaluate(folder, baseline=place)["baseline"]
-    assert found["why"] == ""
-    assert found["roc_auc"] == read_evaluation(folder)["roc_auc"]
-    assert found["over_roc_auc"] == {"value": 0, "low": 0, "high": 0}
+    found = evaluate(folder, baseline=place).baseline
+    assert found is not None
+    assert found.why == ""
+    assert found.roc_auc == read_evaluation(folder).roc_auc
+    assert found.over_roc_auc == Spread(value=0, low=0, high=0)
     assert "v1" in (folder / REPORT_FILE).read_text()
     test = read_test(world().run)
     lacking = replace(test, names=test.names[1:], values=test.values[:, 1:])

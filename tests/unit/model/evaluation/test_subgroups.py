@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from model.dataset.dataset import Dataset
-from model.gates import Gate, Verdict, gate_table, judge
+from model.gates import Evaluation, Gate, Verdict, gate_table, judge
 from tests.support.model.written_figures import figures
 
 pytestmark = pytest.mark.process
@@ -46,7 +46,7 @@ def gates(evaluation: Found) -> dict[str, Verdict]:
     """Return the verdicts of the gates that ask for one attribute."""
     profile = gate_table().profile("clinical")
     chosen = tuple(gate for gate in profile.gates if gate.where_recorded)
-    return {v.name: v for v in judge(profile.model_copy(update={"gates": chosen}), evaluation)}
+    return {v.name: v for v in judge(profile.model_copy(update={"gates": chosen}), Evaluation.of(evaluation))}
 
 
 def test_every_attribute_has_a_gate_for_sensitivity_and_calibration() -> None:

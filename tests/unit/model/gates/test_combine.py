@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from model.errors import UserError
-from model.gates import Profile, gate_table, judge, refusal, table_of_run, table_of_version, warnings_of
+from model.gates import Evaluation, Profile, gate_table, judge, refusal, table_of_run, table_of_version, warnings_of
 from tests.support.model.model_command import call
 
 TODAY = date(2026, 3, 1)
@@ -20,7 +20,7 @@ EXCEPTION: dict[str, Any] = {
     "approved_by": "chief-medical-information-officer:B. Jones",
     "until": "2026-12-31",
 }
-BENEFIT = {"net_benefit": {"over_default": {"value": -0.03, "low": -0.04, "high": -0.01}}}
+BENEFIT = Evaluation.of({"net_benefit": {"over_default": {"value": -0.03, "low": -0.04, "high": -0.01}}})
 
 
 def own(tmp_path: Path, profile: str = "clinical", **change: Any) -> Path:

@@ -12,6 +12,7 @@ from model.errors import GateError, UserError
 from model.evaluation.run import evaluate, refuse
 from model.gates import (
     GATES_FILE,
+    Evaluation,
     Gate,
     GateTable,
     Profile,
@@ -54,7 +55,7 @@ def test_a_refusal_says_which_gate_and_by_how_much(tmp_path: Path) -> None:
     gates = gate_table(table_with(tmp_path, "demonstration", [magic]))
     train(str(world().features), out=tmp_path / "run", profile="demonstration", gates=gates)
     found = evaluate(tmp_path / "run")
-    assert not found["passed"]
+    assert found.passed is False
     with pytest.raises(
         GateError, match=r"demonstration refuses: magic is 0\.\d+, not at least 0\.99 \(missed by 0\.\d+"
     ):
@@ -64,7 +65,7 @@ def test_a_refusal_says_which_gate_and_by_how_much(tmp_path: Path) -> None:
 def test_a_gate_holds_at_its_bound_and_refuses_beyond() -> None:
     profile = profile_with({"name": "slope", "metric": "calibration.slope", "at_least": 0.8, "at_most": 1.2})
     for slope, missed in ((0.8, None), (1.2, None), (0.7, 0.1), (1.5, 0.3)):
-        (verdict,) = judge(profile, {"calibration": {"slope": slope}})
+        (verdict,) = judge(profile, Evaluation.of({"calibration": {"slope": slope}}))
         assert verdict.passed == (missed is None)
         assert verdict.missed_by == (pytest.approx(missed) if missed else None)
         assert verdict.demand == "at least 0.8 and at most 1.2"
@@ -73,7 +74,7 @@ def test_a_gate_holds_at_its_bound_and_refuses_beyond() -> None:
 @pytest.mark.parametrize("value", [None, float("nan"), "0.9", {"value": 0.9}])
 def test_a_figure_that_is_unknown_does_not_pass(value: Any) -> None:
     profile = profile_with({"name": "error", "metric": "calibration.ece", "at_most": 0.06})
-    (verdict,) = judge(profile, {"calibration": {"ece": value}})
+    (verdict,) = judge(profile, Evaluation.of({"calibration": {"ece": value}}))
     assert not verdict.passed
     assert refusal([verdict]) == "error is unknown, not at most 0.06"
 
@@ -86,7 +87,7 @@ def interval_verdict(straddle: str, gate: dict[str, Any], low: Any, value: Any, 
     evaluation: Any = {"value": value, "low": low, "high": high}
     for step in reversed(steps):
         evaluation = {step: evaluation}
-    (verdict,) = judge(profile_with(gate, straddle=straddle), evaluation)
+    (verdict,) = judge(profile_with(gate, straddle=straddle), Evaluation.of(evaluation))
     return verdict
 
 
@@ -183,7 +184,7 @@ def test_a_gate_that_makes_no_sense_is_refused(change: dict[str, Any], said: str
 def test_what_was_not_evaluated_is_refused_with_the_counts(counts: Any, why: str) -> None:
     table = gate_table()
     for name, passes in (("clinical", False), ("development", False), ("demonstration", True)):
-        verdict = verdicts(table, name, {"counts": counts})[0]
+        verdict = verdicts(table, name, Evaluation.of({"counts": counts}))[0]
         assert verdict.name == "evaluated"
         assert verdict.passed == passes
         assert bool(verdict.warning) == passes
@@ -196,25 +197,26 @@ def test_two_gates_of_one_name_are_refused() -> None:
 
 
 def test_unknown_figures_of_the_shipped_profile_do_not_pass() -> None:
-    verdicts = judge(clinical(), {"counts": {"discharges": 500}})
+    verdicts = judge(clinical(), Evaluation.of({"counts": {"discharges": 500}}))
     assert [v.name for v in verdicts if v.passed and v.judged] == ["enough test discharges"]
 
 
 def test_a_yes_or_no_figure_must_be_what_the_gate_says() -> None:
     profile = profile_with({"name": "same", "metric": "data_contract.same_definitions", "holds": True})
-    assert judge(profile, {"data_contract": {"same_definitions": True}})[0].passed
-    (verdict,) = judge(profile, {"data_contract": {"same_definitions": False}})
+    assert judge(profile, Evaluation.of({"data_contract": {"same_definitions": True}}))[0].passed
+    (verdict,) = judge(profile, Evaluation.of({"data_contract": {"same_definitions": False}}))
     assert refusal([verdict]) == "same is false, not true"
 
 
 def test_the_champion_is_asked_for_only_where_there_is_one() -> None:
     gate = {"name": "champion", "metric": "baseline.over_roc_auc.low", "at_least": -0.01, "with_baseline": True}
-    (verdict,) = judge(profile_with(gate), {"baseline": None})
+    (verdict,) = judge(profile_with(gate), Evaluation(baseline=None))
     assert (verdict.passed, verdict.judged) == (True, False)
     for low, passed in ((-0.01, True), (-0.02, False)):
-        assert judge(profile_with(gate), {"baseline": {"over_roc_auc": {"low": low}}})[0].passed == passed
-    assert not judge(profile_with(gate), {"baseline": {"over_roc_auc": None}})[0].passed
-    demanding = judge(profile_with(gate, baseline_required=True), {})
+        compared = Evaluation.of({"baseline": {"over_roc_auc": {"low": low}}})
+        assert judge(profile_with(gate), compared)[0].passed == passed
+    assert not judge(profile_with(gate), Evaluation.of({"baseline": {"over_roc_auc": None}}))[0].passed
+    demanding = judge(profile_with(gate, baseline_required=True), Evaluation())
     assert refusal(demanding) == "baseline is absent; give --baseline RELEASE, not given"
 
 

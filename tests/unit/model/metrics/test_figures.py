@@ -20,7 +20,6 @@ def test_a_figure_is_found_by_the_name_that_gates_have_for_it() -> None:
     assert figures.at("counts.discharges") == 900
     assert figures.at("calibration.intervals.slope.high") == 1.1
     assert figures.at("gaps.sensitivity.by.sex") is None
-    assert Figures.of(figures) is figures
 
 
 @pytest.mark.parametrize("path", sorted({path.rpartition(".")[0] for path in PATHS}))

@@ -57,7 +57,7 @@ def test_a_release_that_was_cut_short_is_finished(tmp_path: Path) -> None:
 
 def test_a_refused_model_is_not_released(tmp_path: Path) -> None:
     shutil.copytree(world().run, tmp_path / "run")
-    found = evaluate(tmp_path / "run")
+    found = evaluate(tmp_path / "run").written()
     found["gates"] = [{"name": "discrimination", "passed": False, "value": 0.5, "demand": "at least 0.6"}]
     (tmp_path / "run" / EVALUATION_FILE).write_text(json.dumps(found))
     with pytest.raises(GateError, match=r"discrimination is 0\.5"):

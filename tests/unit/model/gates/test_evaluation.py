@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from model.evaluation.evaluation import Evaluation
-from model.gates import Verdict
+from model.gates import Evaluation, Verdict
 from model.metrics.figures import Figures
 
 RECORDED = Path(__file__).with_name("recorded_evaluation.json")
@@ -46,6 +45,7 @@ def test_verdicts_are_written_whole() -> None:
     evaluation = Evaluation(profile="clinical").judged([Verdict(name="a", passed=False, demand="b")])
     written = evaluation.written()
     assert written["passed"] is False
+    assert isinstance(written["gates"], list)
     assert written["gates"][0].keys() == Verdict.model_fields.keys()
 
 
