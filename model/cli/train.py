@@ -1,7 +1,6 @@
 """The ``train`` command: features, or a hospital's own table, to a run."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +62,6 @@ def train(
     from model.dataset.tables import Words, lace_columns
     from model.errors import UserError
     from model.gates import gate_table
-    from model.training.leakage import Suspect
     from model.training.train import train as run
 
     words = None
@@ -99,8 +97,8 @@ def train(
     if done.left_out:
         warn("left out: " + "; ".join(f"{name} ({why})" for name, why in done.left_out.items()))
     for suspect in done.suspects:
-        accepted = f"accepted by {suspect['accepted_by']}" if suspect["accepted_by"] else "not accepted"
-        warn(f"{Suspect(**suspect).text}, {accepted}")
+        accepted = f"accepted by {suspect.accepted_by}" if suspect.accepted_by else "not accepted"
+        warn(f"{suspect.text}, {accepted}")
     for line in _read_as(done.read_as):
         note(line)
     text = f"trained on {done.counts['training_discharges']} discharges with {done.counts['training_readmissions']} "
@@ -109,7 +107,7 @@ def train(
         from model.tracking.record import record_training
 
         record_training(out)
-    answer({"run": str(out), **asdict(done), "read_as": done.read_as}, text, as_json=as_json)
+    answer({"run": str(out), **done.written(), "read_as": done.read_as}, text, as_json=as_json)
 
 
 def _read_as(decisions: Mapping[str, str]) -> list[str]:

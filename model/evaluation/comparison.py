@@ -37,7 +37,7 @@ def champion(place: str, run: Run, test: Dataset) -> Champion:
         some = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         return Champion(name, None, why=f"the baseline asks for features that this run does not have: {some}")
     note = ""
-    if scorer.lineage.get("definition_digest") != run.definition_digest:
+    if scorer.lineage.definition_digest != run.definition_digest:
         note = "the baseline was made from other feature definitions; features of the same name were taken as the same"
     values = np.column_stack([test.column(feature) for feature in scorer.names])
     risk = scorer.risks(values)

@@ -1,13 +1,13 @@
 """Release conditions other than metrics: enough data, an evaluation, a model card, an approval."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from model.gates.exceptions import signed_by
 from model.gates.table import Approval, Enough, GateTable, Profile
 from model.gates.verdict import Verdict
-from model.metrics.figure_parts import Counts
+from model.metrics.figure_parts import Counts, DataCounts
 from model.metrics.figures import Figures
+from model.metrics.suspect import Suspect
 
 
 def not_evaluated(figures: Figures, enough: Enough) -> str:
@@ -28,7 +28,7 @@ def not_evaluated(figures: Figures, enough: Enough) -> str:
     Examples
     --------
     >>> from model.gates import Enough, Evaluation, not_evaluated
-    >>> from model.metrics.figure_parts import Counts
+    >>> from model.metrics.figure_parts import Counts, DataCounts
     >>> counts = Counts(discharges=500, patients=400, readmissions=4)
     >>> not_evaluated(Evaluation(counts=counts), Enough(discharges=100, outcomes=10))
     '4 readmissions among the test discharges, 10 needed'
@@ -85,19 +85,17 @@ def evaluated_verdict(table: GateTable, profile: Profile, figures: Figures) -> V
     return Verdict(name="evaluated", passed=passed, found=why or "yes", demand=demand, warning=warning * passed)
 
 
-def training_verdicts(
-    profile: Profile, counts: Mapping[str, Any], suspects: Iterable[Mapping[str, Any]]
-) -> list[Verdict]:
+def training_verdicts(profile: Profile, counts: DataCounts, suspects: Iterable[Suspect]) -> list[Verdict]:
     """Return the verdicts on the training data: its size, and features that leak the outcome.
 
     Parameters
     ----------
     profile : Profile
         Profile with the minimum of training data.
-    counts : mapping
-        Counts of the run: ``training_discharges``, ``training_readmissions`` and ``training_patients``.
-    suspects : iterable of mapping
-        Features whose ROC-AUC alone is far above the others', as the run recorded them.
+    counts : DataCounts
+        Counts of the run.
+    suspects : iterable of Suspect
+        Features whose ROC-AUC alone is far above the others'.
 
     Returns
     -------
@@ -107,13 +105,18 @@ def training_verdicts(
     Examples
     --------
     >>> from model.gates import gate_table, training_verdicts
-    >>> counts = {"training_discharges": 9000, "training_readmissions": 900, "training_patients": 7000}
+    >>> from model.metrics.figure_parts import DataCounts
+    >>> counts = DataCounts(training_discharges=9000, training_readmissions=900, training_patients=7000)
     >>> [verdict.outcome for verdict in training_verdicts(gate_table().profile("clinical"), counts, [])]
     ['passed', 'passed', 'passed']
     """
-    least = {what: getattr(profile.minimum, what) for what in ("discharges", "readmissions", "patients")}
-    amounts = [_amount(f"training {what}", _count(counts.get(f"training_{what}")), least[what]) for what in least]
-    return [*amounts, *(_suspect(profile, suspect) for suspect in suspects)]
+    least = profile.minimum
+    return [
+        _amount("training discharges", counts.training_discharges, least.discharges),
+        _amount("training readmissions", counts.training_readmissions, least.readmissions),
+        _amount("training patients", counts.training_patients, least.patients),
+        *(_suspect(profile, suspect) for suspect in suspects),
+    ]
 
 
 def _amount(name: str, has: int, least: int) -> Verdict:
@@ -121,15 +124,14 @@ def _amount(name: str, has: int, least: int) -> Verdict:
     return Verdict(name=name, passed=not missed, value=float(has), demand=f"at least {least}", missed_by=missed or None)
 
 
-def _suspect(profile: Profile, suspect: Mapping[str, Any]) -> Verdict:
-    accepted = str(suspect.get("accepted_by") or "")
-    passed = bool(accepted) or profile.leakage == "warn"
+def _suspect(profile: Profile, suspect: Suspect) -> Verdict:
+    passed = bool(suspect.accepted_by) or profile.leakage == "warn"
     return Verdict(
-        name=f"feature {suspect['feature']}",
+        name=f"feature {suspect.feature}",
         passed=passed,
-        found=f"ROC-AUC {suspect['roc_auc']:.3f} alone, the others at most {suspect['others']:.3f}",
+        found=f"ROC-AUC {suspect.roc_auc:.3f} alone, the others at most {suspect.others:.3f}",
         demand="accepted by the owner of the table",
-        warning=("accepted by the owner of the table" if accepted else "not accepted") if passed else "",
+        warning=("accepted by the owner of the table" if suspect.accepted_by else "not accepted") if passed else "",
     )
 
 
@@ -240,7 +242,3 @@ def _approved(name: str, rule: Approval | None, by: str | None, reason: str | No
     reasoned = bool((reason or "").strip())
     statement = f"by a {role}" + ("" if reasoned else " without a reason")
     return Verdict(name=name, passed=reasoned, found=statement, demand=demand)
-
-
-def _count(found: Any) -> int:
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0

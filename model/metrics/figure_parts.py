@@ -138,6 +138,14 @@ class Counts(Figure):
     readmissions: Count = 0
 
 
+class DataCounts(Counts):
+    """Numbers of discharges, patients and readmissions of a run, in all and to train on."""
+
+    training_discharges: Count = 0
+    training_patients: Count = 0
+    training_readmissions: Count = 0
+
+
 class CalibrationIntervals(Figure):
     """The figures of the calibration with their intervals."""
 

@@ -11,12 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pydantic import BaseModel, ConfigDict
 
 from model.dataset.tables import PLAIN
-from model.definitions.window import window_of, within
+from model.definitions.window import within
 from model.errors import UserError
 from model.evaluation.figures import LACE
 from model.gates import Evaluation, Verdict
 from model.metrics.figure_parts import Spread
 from model.metrics.figures import LaterFigures
+from model.scoring.lineage import Lineage
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"
@@ -107,7 +108,7 @@ def read_answers(path: Path | None) -> dict[str, str]:
 
 def card(
     *,
-    lineage: dict[str, Any],
+    lineage: Lineage,
     metrics: Evaluation,
     policy: dict[str, Any],
     contract: dict[str, Any],
@@ -118,7 +119,9 @@ def card(
 
     Parameters
     ----------
-    lineage, policy, contract : dict
+    lineage : Lineage
+        Its lineage.
+    policy, contract : dict
         The release's own files.
     metrics : Evaluation
         Its evaluation.
@@ -135,10 +138,10 @@ def card(
         "policy": policy,
         "contract": contract,
         "own_table": "x-table" in contract,
-        "within": within(window_of(lineage)),
+        "within": within(lineage.window),
         "method": method,
-        "clinical": lineage["profile"] == CLINICAL,
-        "hospitals": ", ".join(lineage["hospitals"]),
+        "clinical": lineage.profile == CLINICAL,
+        "hospitals": ", ".join(lineage.hospitals),
         "bands": ", ".join(f"{band['name']} from {band['from']:.3f}" for band in policy["bands"]),
         "calibration": _calibration(metrics),
         "figures": _figures(metrics, baseline),
@@ -247,10 +250,9 @@ def _later(metrics: Evaluation) -> LaterFigures | None:
     return later if later is not None and later.roc_auc is not None else None
 
 
-def _read_as(lineage: dict[str, Any]) -> dict[str, str]:
+def _read_as(lineage: Lineage) -> dict[str, str]:
     """Return how columns of a hospital's own table were read, where that took a decision."""
-    formats = lineage["made_from"].get("read_as", {})
-    return {name: _cell(how) for name, how in formats.items() if how not in PLAIN}
+    return {name: _cell(how) for name, how in lineage.made_from.read_as.items() if how not in PLAIN}
 
 
 def _shares(metrics: Evaluation) -> list[str]:

@@ -34,6 +34,7 @@ from model.gates import (
     warnings_of,
 )
 from model.io import storage
+from model.metrics.figure_parts import DataCounts
 from model.release.card import Card, card
 from model.release.contract import contract, levels, policy, server_settings, trained
 from model.release.equality import proved
@@ -42,6 +43,7 @@ from model.release.sbom import sbom
 from model.release.signing import Signer
 from model.release.workflows import RELEASE_CLASS, workflow_verdict
 from model.scoring import Contract
+from model.scoring.lineage import Lineage
 from model.training.run import Run, read_fit, read_pipeline, read_run, read_test
 
 MODEL = "readmission-risk"
@@ -177,7 +179,7 @@ def release(
     profile = table.profile(run.profile)
     # What the evaluation says of its gates is not believed: each is judged again from the figures.
     judged = verdicts(table, run.profile, evaluation, today=today)
-    trained_on = training_verdicts(profile, run.counts, run.suspects)
+    trained_on = training_verdicts(profile, DataCounts.model_validate(run.counts), run.suspects)
     approval = approval_verdict(profile, approved_by, reason)
     ethics_approval = ethics_verdict(profile, ethics_approved_by, ethics_reason)
     refuse(run.profile, [*judged, *trained_on, approval, ethics_approval, workflow_verdict(RELEASE_CLASS)])
@@ -259,8 +261,7 @@ def _refuse_taken(folder: str, version: str, digest: str) -> None:
         place = storage.join(folder, other)
         if other == digest or read_signature(place) is None:
             continue
-        lineage = json.loads(storage.read(storage.join(place, files.LINEAGE_FILE)))
-        if lineage.get("approval"):
+        if Lineage.parse(storage.read(storage.join(place, files.LINEAGE_FILE)).decode()).approval:
             raise GateError(
                 f"{version} is taken: {version}@{other} was approved and is another content; choose another --version."
             )
@@ -275,7 +276,7 @@ def _contents(
     answers: Mapping[str, str],
 ) -> tuple[dict[str, bytes], Card]:
     name = f"{MODEL}-{version}"
-    lineage = {key: value for key, value in asdict(run).items() if key not in _ELSEWHERE}
+    lineage = {key: value for key, value in run.written().items() if key not in _ELSEWHERE}
     lineage |= {"model": name, "version": version, "release_class": RELEASE_CLASS, **approvals}
     lineage |= {"evaluated": not evaluation.not_evaluated, "not_evaluated": evaluation.not_evaluated}
     schema, decisions = contract(definitions(), run, trained(run.columns, read_fit(folder).values)), policy(run)
@@ -289,7 +290,12 @@ def _contents(
     lineage |= {"compiled": {"kind": document.kind, "test_rows": len(test), "tolerance": TOLERANCE}}
     method = explainer(document, Contract(schema).usual).method
     written = card(
-        lineage=lineage, metrics=evaluation, policy=decisions, contract=schema, method=method, answers=answers
+        lineage=Lineage.model_validate(lineage),
+        metrics=evaluation,
+        policy=decisions,
+        contract=schema,
+        method=method,
+        answers=answers,
     )
     contents = {
         files.PIPELINE_FILE: pipeline,

@@ -33,6 +33,7 @@ from model.release.card import NOT_KNOWN, attributes
 from model.release.equality import difference
 from model.release.metrics import ReleaseMetrics
 from model.scoring import Scorer
+from model.scoring.lineage import Lineage, RecordedApproval
 
 SECTIONS = (
     "Model details",
@@ -146,15 +147,15 @@ def verify(place: str, *, trusted: Collection[str] | None = None, today: date | 
         Check("files", True, f"{len(opened.files.contents)} files as listed, none added; the folder is their digest"),
         Check("signature", True, _signed(opened)),
         _checked("gates", lambda: _gates(scorer, day, warnings)),
-        _checked("approval", lambda: _judged_approval(scorer, "approval", approval_verdict)),
-        _checked("ethics approval", lambda: _judged_approval(scorer, "ethics_approval", ethics_verdict)),
+        _checked("approval", lambda: _judged_approval(scorer, scorer.lineage.approval, approval_verdict)),
+        _checked("ethics approval", lambda: _judged_approval(scorer, scorer.lineage.ethics_approval, ethics_verdict)),
         _checked("contract", lambda: _contract(scorer)),
-        _checked("bill of materials", lambda: _bill(opened.files)),
+        _checked("bill of materials", lambda: _bill(opened.files, scorer.lineage)),
         _checked("model card", lambda: _card(opened.files.text(files.CARD_FILE), _profile(scorer))),
         _checked("reference prediction", lambda: _prediction(scorer)),
         _checked("compiled model", lambda: _compiled(scorer)),
     )
-    approval = scorer.lineage.get("approval") or {}
+    approval = scorer.lineage.approval
     return Verified(
         place=place,
         model=scorer.name,
@@ -162,8 +163,8 @@ def verify(place: str, *, trusted: Collection[str] | None = None, today: date | 
         digest=opened.files.digest,
         signer=opened.signature.signer,
         trusted=opened.trusted,
-        profile=str(scorer.lineage["profile"]),
-        approved_by=approval.get("by"),
+        profile=scorer.lineage.profile,
+        approved_by=(approval.by or None) if approval else None,
         holds=all(check.holds for check in checks),
         checks=checks,
         evaluated=scorer.standing(day).evaluated,
@@ -186,10 +187,10 @@ def _signed(opened: SignedRelease) -> str:
 def _profile(scorer: Scorer) -> Profile:
     """Return the profile of the package's table that the release was made under, with the release's exceptions."""
     lineage = scorer.lineage
-    profile = table_of_version(lineage.get("gates_version", 1)).profile(str(lineage["profile"]))
+    profile = table_of_version(lineage.gates_version).profile(lineage.profile)
     try:
-        exceptions = tuple(GateException.model_validate(row) for row in lineage.get("exceptions") or ())
-    except (ValidationError, TypeError):
+        exceptions = tuple(GateException.model_validate(row.model_dump()) for row in lineage.exceptions)
+    except ValidationError:
         raise UserError("The lineage's exceptions from gates cannot be read; release the run again.") from None
     return profile.model_copy(update={"exceptions": exceptions})
 
@@ -197,25 +198,27 @@ def _profile(scorer: Scorer) -> Profile:
 def _gates(scorer: Scorer, today: date, warnings: list[str]) -> str:
     """Judge the release's figures by the package's table; what was refused at its evaluation stays refused."""
     lineage, evaluation = scorer.lineage, ReleaseMetrics.read(scorer.files).evaluation or Evaluation()
-    version, name = lineage.get("gates_version", 1), str(lineage["profile"])
+    version, name = lineage.gates_version, lineage.profile
     profile, table = _profile(scorer), table_of_version(version)
     judged = verdicts(table.model_copy(update={"profiles": {name: profile}}), name, evaluation, today=today)
     if version > 1:
-        judged += training_verdicts(profile, lineage["counts"], lineage.get("suspects") or ())
+        judged += training_verdicts(profile, lineage.counts, lineage.suspects)
     names = {verdict.name for verdict in judged}
     refused = refusal([*judged, *(verdict for verdict in evaluation.gates if verdict.name not in names)])
     if refused:
         raise UserError(f"The profile {name} refuses: {refused}.")
-    if bool(lineage.get("evaluated", True)) != (judged[0].found == "yes") and version > 1:
+    if (lineage.evaluated is not False) != (judged[0].found == "yes") and version > 1:
         raise UserError("The lineage and the figures disagree on whether the model was evaluated; release again.")
     warnings.extend(warnings_of(judged))
     asked = sum(verdict.judged for verdict in judged)
     return f"{asked} of the profile {name}, version {version}, judged again: all pass, {len(warnings)} with a warning"
 
 
-def _judged_approval(scorer: Scorer, field: str, judge: Callable[[Profile, str | None, str | None], Verdict]) -> str:
-    approval = scorer.lineage.get(field) or {}
-    verdict = judge(_profile(scorer), approval.get("by"), approval.get("reason"))
+def _judged_approval(
+    scorer: Scorer, recorded: RecordedApproval | None, judge: Callable[[Profile, str | None, str | None], Verdict]
+) -> str:
+    approval = recorded or RecordedApproval()
+    verdict = judge(_profile(scorer), approval.by or None, approval.reason)
     if not verdict.passed:
         raise UserError(f"The {verdict.name} is {verdict.found}, not {verdict.demand}.")
     return verdict.found if verdict.judged else f"{verdict.found}; the profile asks for none"
@@ -251,18 +254,17 @@ def _consistent(scorer: Scorer, schema: dict[str, Any]) -> None:
     if taken != len(scorer.names):
         raise UserError(f"The pipeline takes {taken} features, the contract {len(scorer.names)}; release again.")
     lineage = scorer.lineage
-    if schema["x-definition-digest"] != lineage["definition_digest"]:
+    if schema["x-definition-digest"] != lineage.definition_digest:
         raise UserError("The contract and the lineage are of different feature definitions; release the run again.")
-    if bool(scorer.contract.table) != ("table" in lineage["made_from"]):
+    if bool(scorer.contract.table) != lineage.own_table:
         raise UserError("The contract and the lineage disagree on where the features are from; release the run again.")
 
 
-def _bill(found: files.ReleaseFiles) -> str:
+def _bill(found: files.ReleaseFiles, lineage: Lineage) -> str:
     bill = json.loads(found.text(files.SBOM_FILE))
     if bill.get("bomFormat") != "CycloneDX" or not bill.get("components"):
         raise UserError(f"{files.SBOM_FILE} is not a CycloneDX bill of materials with components.")
-    lineage = json.loads(found.text(files.LINEAGE_FILE))
-    if bill["metadata"]["component"]["hashes"][0]["content"] != lineage["pipeline_sha256"]:
+    if bill["metadata"]["component"]["hashes"][0]["content"] != lineage.pipeline_sha256:
         raise UserError(f"{files.SBOM_FILE} is of another pipeline.")
     return f"CycloneDX {bill['specVersion']}, {len(bill['components'])} components"
 

@@ -23,14 +23,16 @@ from model.artifact.files import (
     ReleaseFiles,
 )
 from model.artifact.reference import deviation
-from model.artifact.standing import Standing, standing
 from model.artifact.trust import open_release
 from model.compiled.document import LinearDocument, TreesDocument, parse
 from model.compiled.explanation import Explainer, Explanation
 from model.compiled.loading import explainer
-from model.definitions.window import window_of
 from model.errors import UserError
+from model.io.json_elements import element
+from model.metrics.figures import Figures
 from model.scoring.contract import Contract, Feature, Floats, Values
+from model.scoring.lineage import Lineage
+from model.scoring.standing import Standing, standing
 
 REASONS = 3
 
@@ -179,35 +181,33 @@ class Scorer:
         return self._explainer.method
 
     @cached_property
-    def lineage(self) -> dict[str, Any]:
+    def lineage(self) -> Lineage:
         """Lineage of the release."""
-        lineage: dict[str, Any] = json.loads(self.files.text(LINEAGE_FILE))
-        return lineage
+        return Lineage.parse(self.files.text(LINEAGE_FILE))
 
     @cached_property
-    def metrics(self) -> dict[str, Any]:
+    def figures(self) -> Figures:
         """The figures of its evaluation."""
-        metrics: dict[str, Any] = json.loads(self.files.text(METRICS_FILE))
-        return metrics
+        return Figures.of(element(element(json.loads(self.files.text(METRICS_FILE))).get("evaluation")))
 
     def standing(self, today: date | None = None) -> Standing:
         """Return whether it was evaluated, and what to say with every risk."""
-        return standing(self.lineage, self.metrics, today or date.today())
+        return standing(self.lineage, self.figures, today or date.today())
 
     @cached_property
     def version(self) -> str:
         """The released version."""
-        return str(self.lineage["version"])
+        return self.lineage.version
 
     @cached_property
     def name(self) -> str:
         """The model's name on a server."""
-        return str(self.lineage["model"])
+        return self.lineage.model
 
     @cached_property
     def return_days(self) -> int | None:
         """The readmission window that it was built for, in days; none where a hospital's own table has the outcome."""
-        return window_of(self.lineage)
+        return self.lineage.window
 
     def deviation(self) -> float:
         """Return the largest difference from the evaluated pipeline's reference predictions."""

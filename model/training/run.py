@@ -23,12 +23,14 @@ from model.dataset.columns import Column
 from model.dataset.dataset import Dataset, matrix, seconds
 from model.definitions.window import UNRECORDED_DAYS
 from model.errors import UserError
+from model.gates import GateException
+from model.metrics.suspect import Suspect
 
 RUN_FILE = "run.json"
 TEST_FILE = "test.parquet"
 FIT_FILE = "fit.parquet"
 
-_TUPLES = ("hospitals", "features", "groups", "exceptions", "suspects")
+_TUPLES = ("hospitals", "features", "groups")
 GROUP = "group:"
 _FEATURE = "feature:"
 
@@ -75,7 +77,7 @@ class Run:
         Version of the gates table.
     return_days : int
         Readmission window in days.
-    exceptions, suspects : tuple of dict
+    exceptions, suspects : tuple of GateException, tuple of Suspect
         Gate exceptions, and features suspected of leaking the outcome.
 
     Examples
@@ -110,8 +112,8 @@ class Run:
     versions: dict[str, str]
     gates_version: int = 1
     return_days: int = UNRECORDED_DAYS
-    exceptions: tuple[dict[str, Any], ...] = ()
-    suspects: tuple[dict[str, Any], ...] = ()
+    exceptions: tuple[GateException, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
     @property
     def table(self) -> dict[str, Any] | None:
@@ -129,6 +131,10 @@ class Run:
     def baseline_name(self) -> str:
         """Name of the baseline; LACE for a features file."""
         return str(self.made_from.get("baseline", {}).get("name", "LACE"))
+
+    def written(self) -> dict[str, object]:
+        """Return the run as its file has it."""
+        return asdict(self) | {"exceptions": [row.model_dump(mode="json") for row in self.exceptions]}
 
 
 def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Dataset) -> None:
@@ -157,7 +163,7 @@ def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Da
             _store(scratch / PIPELINE_FILE, pipeline)
             _store(scratch / TEST_FILE, _parquet(_table(test)))
             _store(scratch / FIT_FILE, _parquet(_table(fit)))
-            _store(scratch / RUN_FILE, json.dumps(asdict(run), indent=2, sort_keys=True).encode())
+            _store(scratch / RUN_FILE, json.dumps(run.written(), indent=2, sort_keys=True).encode())
             _put_in_place(scratch, target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -177,8 +183,12 @@ def read_run(folder: Path) -> Run:
     """Return what ``train`` wrote."""
     try:
         content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        content["columns"] = tuple(Column.of(column) for column in content["columns"])
-        return Run(**content | {name: tuple(content[name]) for name in _TUPLES if name in content})
+        typed = {
+            "columns": tuple(Column.of(column) for column in content["columns"]),
+            "exceptions": tuple(GateException.model_validate(row) for row in content.get("exceptions", ())),
+            "suspects": tuple(Suspect(**row) for row in content.get("suspects", ())),
+        }
+        return Run(**content | typed | {name: tuple(content[name]) for name in _TUPLES})
     except (OSError, ValueError, TypeError, KeyError):
         raise UserError(f"{folder} is not the folder of a training run; make one with python -m model train.") from None
 

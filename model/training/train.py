@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,8 +122,8 @@ def train(
         thresholds={name: float(np.quantile(selected.risks, 1 - b.top_share)) for name, b in gates.policy.items()},
         pipeline_sha256=hashlib.sha256(content).hexdigest(),
         gates_version=gates.version,
-        exceptions=tuple(row.model_dump(mode="json") for row in gates.profile(profile).exceptions),
-        suspects=tuple(asdict(suspect) for suspect in suspects),
+        exceptions=gates.profile(profile).exceptions,
+        suspects=suspects,
         versions={"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__},
     )
     write_run(out, run, pipeline=content, test=test, fit=fit)

@@ -15,9 +15,9 @@ from typing import Any, Literal
 from model.artifact import files
 from model.artifact.trust import open_release
 from model.definitions.features import definitions
-from model.definitions.window import UNRECORDED_DAYS
 from model.errors import UserError
 from model.scoring.contract import Contract
+from model.scoring.lineage import Lineage, RecordedApproval
 from services.workflows import ReleaseClass
 
 ANSWERS = ReleaseClass.TABULAR_RISK
@@ -108,7 +108,7 @@ def read(place: str, assigned: str, trusted: Collection[str] | None) -> Assigned
     version, _, digest = assigned.partition("@")
     found = open_release(place, trusted=trusted, named=digest).files
     try:
-        lineage = json.loads(found.text(files.LINEAGE_FILE))
+        lineage = Lineage.model_validate_json(found.text(files.LINEAGE_FILE))
         schema = json.loads(found.text(files.CONTRACT_FILE))
         release = _release(found, lineage, schema)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -116,7 +116,7 @@ def read(place: str, assigned: str, trusted: Collection[str] | None) -> Assigned
     if release.version != version:
         raise UserError(f"The release at {place} is {release.version}, not the assigned {version}.")
     # A release that names no class is from before it was recorded; all of those predict a risk.
-    release_class = lineage.get("release_class", ANSWERS)
+    release_class = ANSWERS if lineage.release_class is None else lineage.release_class
     if release_class != ANSWERS:
         raise UserError(
             f"The release {assigned} has the class {release_class}, and workflows that this service answers require "
@@ -156,26 +156,19 @@ class ReleaseSource:
                 log.warning("Assigned release: %s", fault)
 
 
-def _release(found: files.ReleaseFiles, lineage: Mapping[str, Any], schema: Mapping[str, Any]) -> AssignedRelease:
+def _release(found: files.ReleaseFiles, lineage: Lineage, schema: Mapping[str, Any]) -> AssignedRelease:
     bands = json.loads(found.text(files.POLICY_FILE))["bands"]
     return AssignedRelease(
-        model=str(lineage["model"]),
-        version=str(lineage["version"]),
+        model=lineage.model,
+        version=lineage.version,
         digest=found.digest,
         preprocessing=hashlib.sha256(found.contents[files.PIPELINE_FILE]).hexdigest(),
         schema_version=int(schema.get("x-schema-version", 0)),
-        return_days=_days(lineage.get("return_days", UNRECORDED_DAYS)),
+        return_days=lineage.return_days,
         contract=Contract(schema),
         bands=tuple(Band(_code(row["name"]), float(row["from"]), str(row["action"])) for row in bands),
         approvals=tuple(_approvals(lineage)),
     )
-
-
-def _days(number: object) -> int:
-    """Return the readmission window, which is a whole number of days."""
-    if type(number) is not int or number < 1:
-        raise ValueError("the readmission window is not a number of days")
-    return number
 
 
 def _code(name: str) -> str:
@@ -185,15 +178,14 @@ def _code(name: str) -> str:
     return name
 
 
-def _approvals(lineage: Mapping[str, Any]) -> list[Approval]:
+def _approvals(lineage: Lineage) -> list[Approval]:
     approvals = []
-    kinds: tuple[tuple[Literal["clinical", "ethics"], str], ...] = (
-        ("clinical", "approval"),
-        ("ethics", "ethics_approval"),
+    kinds: tuple[tuple[Literal["clinical", "ethics"], RecordedApproval | None], ...] = (
+        ("clinical", lineage.approval),
+        ("ethics", lineage.ethics_approval),
     )
-    for kind, field in kinds:
-        by = str((lineage.get(field) or {}).get("by") or "")
-        if by:
-            role, _, name = by.partition(":")
+    for kind, recorded in kinds:
+        if recorded and recorded.by:
+            role, _, name = recorded.by.partition(":")
             approvals.append(Approval(kind, role.strip(), name.strip()))
     return approvals

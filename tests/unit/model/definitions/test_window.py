@@ -22,7 +22,7 @@ from model.cli.app import app
 from model.curated.run import ingest
 from model.definitions import features as module
 from model.definitions.features import LABEL, Definitions, definitions
-from model.definitions.window import UNRECORDED_DAYS, window_of
+from model.definitions.window import UNRECORDED_DAYS
 from model.errors import UserError
 from model.evaluation.run import evaluate
 from model.features.build import Featurised, build
@@ -30,6 +30,7 @@ from model.gates import gate_table
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.scoring import Scorer
+from model.scoring.lineage import Lineage
 from model.synthesis.population import simulate
 from model.training.run import RUN_FILE, read_run
 from model.training.train import train
@@ -165,9 +166,10 @@ def test_tables_and_features_of_another_window_are_refused(built: Built) -> None
 
 
 def test_a_release_from_before_it_was_recorded_has_the_one_of_then() -> None:
-    assert window_of({"made_from": {}}) == UNRECORDED_DAYS
-    assert window_of({"made_from": {}, "return_days": 7}) == 7
-    assert window_of({"made_from": {"table": {}}, "return_days": 7}) is None
+    about = {"model": "readmission-risk-v1", "version": "v1"}
+    assert Lineage.model_validate(about | {"made_from": {}}).window == UNRECORDED_DAYS
+    assert Lineage.model_validate(about | {"made_from": {}, "return_days": 7}).window == 7
+    assert Lineage.model_validate(about | {"made_from": {"table": {}}, "return_days": 7}).window is None
 
 
 def test_the_synthetic_population_returns_within_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -263,7 +263,9 @@ def test_a_gate_on_an_unknown_figure_is_refused_with_its_line(tmp_path: Path) ->
     text = GATES_FILE.read_text().replace("metric: roc_auc,", "metric: roc_auc.lower,")
     (tmp_path / "gates.yaml").write_text(text)
     line = next(n for n, row in enumerate(text.splitlines(), 1) if "roc_auc.lower" in row)
-    with pytest.raises(UserError, match=rf"line {line}.*no figure 'roc_auc.lower'; the nearest is \w*roc_auc"):
+    with pytest.raises(
+        UserError, match=rf"gates\.yaml .*line {line}.*no figure 'roc_auc.lower'; the nearest is \w*roc_auc"
+    ):
         gate_table(tmp_path / "gates.yaml")
 
 

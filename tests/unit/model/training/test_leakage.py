@@ -9,7 +9,8 @@ from scipy.stats import norm, rankdata
 from model.dataset.columns import Column
 from model.dataset.dataset import Dataset, Floats
 from model.errors import GateError, UserError
-from model.training.leakage import Alone, Suspect, accept, alone, measured, no_copy, refuse_suspects, suspects
+from model.metrics.suspect import Suspect
+from model.training.leakage import Alone, accept, alone, measured, no_copy, refuse_suspects, suspects
 
 OWNER = "data-owner:C. Miller"
 LACE = 0.62

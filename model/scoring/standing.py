@@ -1,9 +1,10 @@
 """Evaluation status of a release: whether it was evaluated, and which exceptions expired."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+
+from model.metrics.figures import Figures
+from model.scoring.lineage import Lineage
 
 CAUTION = "not evaluated: this model's performance is unknown"
 
@@ -24,23 +25,24 @@ class Standing:
     cautions: tuple[str, ...]
 
 
-def standing(lineage: Mapping[str, Any], metrics: Mapping[str, Any], today: date) -> Standing:
+def standing(lineage: Lineage, figures: Figures, today: date) -> Standing:
     """Return how a release stands; one from before evaluations said so stands as its figures do.
 
     Parameters
     ----------
-    lineage, metrics : mapping
-        The release's own files.
+    lineage : Lineage
+        Its lineage.
+    figures : Figures
+        The figures of its evaluation.
     today : date
         The day on which its exceptions must be in force.
     """
-    figures = metrics.get("evaluation") or {}
-    evaluated = bool(lineage["evaluated"]) if "evaluated" in lineage else figures.get("roc_auc") is not None
-    why = str(lineage.get("not_evaluated") or "")
+    evaluated = figures.roc_auc is not None if lineage.evaluated is None else lineage.evaluated
+    why = lineage.not_evaluated
     cautions = [] if evaluated else [f"{CAUTION} ({why})" if why else CAUTION]
     cautions += [
-        f"the exception for the gate {row['gate']} expired on {row['until']}"
-        for row in lineage.get("exceptions") or ()
-        if date.fromisoformat(row["until"]) < today
+        f"the exception for the gate {row.gate} expired on {row.until}"
+        for row in lineage.exceptions
+        if row.until < today
     ]
     return Standing(evaluated, tuple(cautions))
