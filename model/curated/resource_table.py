@@ -6,13 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from model.io.json_elements import Resource
+
 MOMENT = pa.timestamp("us", tz="UTC")
 TEXT = pa.string()
 REAL = pa.float64()
 
-Resource = dict[str, Any]
-"""A valid FHIR resource."""
-Left = dict[str, Any]
+Left = Resource
 """What the allow list let through of a resource."""
 Row = tuple[Any, ...]
 """The values of one row, in the order of ``ResourceTable.staged``; moments are still text."""

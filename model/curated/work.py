@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from model.curated.resource_table import Row
 from model.curated.staging import Staging
@@ -24,6 +24,7 @@ from model.fhir.resource_types import ACCEPTED
 from model.fhir.sources import FILE_BITS, Piece
 from model.fhir.validation import Fault, faults_of, outcome, trimmed
 from model.identity_store.recorders import Identities
+from model.io.json_elements import Resource
 from model.linkage.attribution import Attributed, Excluded, Resolution
 from model.linkage.links import Links
 
@@ -95,7 +96,7 @@ class Work:
                 contexts[attributed.owner] = context
             self._stage(piece, item, attributed, context, first + piece.place(item))
 
-    def _exclude(self, resource: dict[str, Any], why: Excluded) -> None:
+    def _exclude(self, resource: Resource, why: Excluded) -> None:
         self._count_excluded(resource["resourceType"], why.reason)
         if why.survivor is not None and self.identities is not None:
             self.identities.merge(resource, why.survivor)
@@ -105,7 +106,7 @@ class Work:
         self.read[kind] += 1
         self.excluded[f"{kind}.{reason}"] += 1
 
-    def _fit(self, piece: Piece, first: int) -> Iterator[tuple[Item, dict[str, Any]]]:
+    def _fit(self, piece: Piece, first: int) -> Iterator[tuple[Item, Resource]]:
         for item in piece.items:
             resource = item.resource
             if resource is None:
@@ -127,7 +128,7 @@ class Work:
             else:
                 self._refuse(piece, item.index, kind, faults)
 
-    def _note_needless(self, kind: str, resource: dict[str, Any]) -> None:
+    def _note_needless(self, kind: str, resource: Resource) -> None:
         if kind == "OperationOutcome":
             self.extract.outcome(resource)
         elif kind == "Medication" and not self.links.complete:
@@ -205,7 +206,7 @@ class Work:
         for name, row in staged:
             self.staging.add(name, row + lineage)
 
-    def _identify(self, resource: dict[str, Any], owner: str, subject: Subject) -> None:
+    def _identify(self, resource: Resource, owner: str, subject: Subject) -> None:
         if self.identities is None:
             return
         if resource["resourceType"] == "Patient":

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.deid.vocabulary import same_uri
-from model.io.json_elements import element, elements
+from model.io.json_elements import Resource, element, elements
 from model.io.yaml_tables import content_digest
 
 GROUPS_FILE = Path(__file__).parent / "groups.yaml"
@@ -129,7 +129,7 @@ class Groups:
             return next(iter(categories))
         return self.table.categories[name].several if categories else None
 
-    def _own(self, name: str, extensions: object) -> list[dict[str, Any]]:
+    def _own(self, name: str, extensions: object) -> list[Resource]:
         wanted = self.table.categories[name].extensions
         return [one for one in elements(extensions) if _same(one.get("url"), wanted)]
 
@@ -143,7 +143,7 @@ class Groups:
         codings = list(_codings(extension))
         return not codings or not all(self._category(name, one) or self._declined(one) for one in codings)
 
-    def _torn(self, name: str, own: list[dict[str, Any]]) -> bool:
+    def _torn(self, name: str, own: list[Resource]) -> bool:
         """Return whether there are several categories of which a patient has but one."""
         categories = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
         return len(categories) > 1 and self.table.categories[name].several is None
@@ -180,7 +180,7 @@ def groups() -> Groups:
     )
 
 
-def _codings(extension: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _codings(extension: Mapping[str, Any]) -> Iterator[Resource]:
     """Give the codings of ombCategory, or of the CodeableConcept that the extension held before US Core 2."""
     for part in elements(extension.get("extension")):
         if part.get("url") == CATEGORY:

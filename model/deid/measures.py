@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from model.definitions.units import Conversion, Units
 from model.deid.vocabulary import same_uri
+from model.io.json_elements import Resource
 
 COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 UCUM = frozenset({"http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
@@ -54,7 +55,7 @@ class Measures:
         self._conversions = conversions
         self._known: dict[tuple[Spelled, str | None], Found] = {}
 
-    def decide(self, quantity: Mapping[str, Any], codes: Iterable[str] = ()) -> dict[str, Any] | Reason:
+    def decide(self, quantity: Mapping[str, Any], codes: Iterable[str] = ()) -> Resource | Reason:
         """Return value, UCUM unit and comparator of a FHIR Quantity, or why it is no measurement.
 
         Parameters

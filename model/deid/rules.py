@@ -15,6 +15,7 @@ from model.definitions.features import conversions, measurements_digest
 from model.definitions.units import units
 from model.deid.measures import Measures, Reason
 from model.deid.vocabulary import Meaning, System, Translation, Vocabulary
+from model.io.json_elements import Resource
 from model.io.yaml_tables import content_digest
 
 RULES_FILE = Path(__file__).parent / "rules.yaml"
@@ -93,7 +94,7 @@ class AllowList:
         """Return a coding in one of the wanted systems, in canonical words; nothing when it may not leave."""
         return self.vocabulary.meaning(wanted, uri, code)
 
-    def measured(self, quantity: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any] | Reason:
+    def measured(self, quantity: Mapping[str, Any], codes: Iterable[str]) -> Resource | Reason:
         """Return value, unit and comparator of a FHIR Quantity, or why its number may not leave."""
         return self.measures.decide(quantity, codes)
 

@@ -9,6 +9,7 @@ from typing import Any
 from model.deid.groups import groups
 from model.deid.rules import AllowList, Branch, Rule
 from model.deid.subject import Subject
+from model.io.json_elements import Resource
 
 LOINC = ("loinc",)
 
@@ -27,14 +28,14 @@ class Context:
     """Dates that were shifted already: those of one stay repeat."""
     referred: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Pseudonyms of what was referred to already, by reference and kind."""
-    element: dict[str, Any] = field(default_factory=dict)
+    element: Resource = field(default_factory=dict)
     """The element whose child is being transformed."""
 
 
 Walk = Callable[[Any, Context], Any]
 
 
-def deidentify(resource: dict[str, Any], context: Context) -> dict[str, Any]:
+def deidentify(resource: Resource, context: Context) -> Resource:
     """Return what may leave of a resource: the paths of the allow list, transformed, and nothing else."""
     kind = resource["resourceType"]
     cache_key = (context.allowed.digest, kind)
@@ -154,7 +155,7 @@ def _integer(_rule: Rule) -> Walk:
     return lambda value, context: _measured({"value": value}, context)
 
 
-def _measured(quantity: dict[str, Any], context: Context) -> dict[str, Any]:
+def _measured(quantity: Resource, context: Context) -> Resource:
     """Return a measurement, or under ``absent`` the reason why there is none."""
     measure = context.allowed.measured(quantity, _loinc(context))
     return {"absent": measure} if isinstance(measure, str) else measure

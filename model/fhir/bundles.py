@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model.fhir.conditional import condition_of, searched
-from model.io.json_elements import elements
+from model.io.json_elements import Resource, elements
 
 NESTED_BUNDLES = 4
 """A Bundle inside a Bundle (the answer to a batch of searches) is followed so far down."""
@@ -22,7 +22,7 @@ class Item:
     """A Bundle entry: its resource, or the reason why it could not be read."""
 
     index: int
-    resource: dict[str, Any] | None
+    resource: Resource | None
     full_url: str | None = None
     fault: str | None = None
     deleted: tuple[str, str] | None = None
@@ -36,7 +36,7 @@ class Item:
     """The id that the resource of a conditional request carried itself; only its own bundle knows it by that."""
     patched: str | None = None
     """Type of the resource that the entry changes by a PATCH."""
-    outcome: dict[str, Any] | None = None
+    outcome: Resource | None = None
     """OperationOutcome of a response without a resource."""
 
     @property
@@ -74,7 +74,7 @@ def entry_item(index: int, entry: Any) -> Item:
     return Item(index, None, fault="the bundle's entry holds no resource")
 
 
-def _brought(index: int, resource: dict[str, Any], full_url: str | None, request: dict[str, Any]) -> Item:
+def _brought(index: int, resource: Resource, full_url: str | None, request: Resource) -> Item:
     query = _condition(resource, request)
     if query is None:
         return Item(index, _named(resource, full_url), full_url)
@@ -85,7 +85,7 @@ def _brought(index: int, resource: dict[str, Any], full_url: str | None, request
     )  # fmt: skip
 
 
-def _condition(resource: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _condition(resource: Resource, request: Resource) -> str | None:
     """Return the search by which a server finds the resource that a request is about."""
     if request.get("method") == "POST":
         query = request.get("ifNoneExist")
@@ -107,7 +107,7 @@ def _deletion(index: int, url: Any, response: Any) -> Item:
     return Item(index, None, deleted=(instance[1], instance[2]), deleted_at=at)
 
 
-def _named(resource: dict[str, Any], full_url: str | None) -> dict[str, Any]:
+def _named(resource: Resource, full_url: str | None) -> Resource:
     """Return the resource with an id: one that is yet to be created is known by its temporary one."""
     if "id" not in resource and full_url is not None and full_url.startswith(URN):
         return resource | {"id": full_url.removeprefix(URN)}
@@ -119,12 +119,12 @@ def is_bundle(value: Any) -> bool:
     return isinstance(value, dict) and value.get("resourceType") == "Bundle"
 
 
-def newest_first(bundle: dict[str, Any]) -> bool:
+def newest_first(bundle: Resource) -> bool:
     """Return whether the entries go back in time, as those of a history do."""
     return bundle.get("type") == "history"
 
 
-def entries(bundle: dict[str, Any], first: int = 0, depth: int = 0) -> Iterator[Item]:
+def entries(bundle: Resource, first: int = 0, depth: int = 0) -> Iterator[Item]:
     """Give what a Bundle brings, that of Bundles inside it included, each with its place among all."""
     listed = bundle.get("entry", [])
     if not isinstance(listed, list):
@@ -145,7 +145,7 @@ def entries(bundle: dict[str, Any], first: int = 0, depth: int = 0) -> Iterator[
                 index = inner.index + 1
 
 
-def pages(bundle: dict[str, Any], depth: int = 0) -> Iterator[Page]:
+def pages(bundle: Resource, depth: int = 0) -> Iterator[Page]:
     """Give the pages that a Bundle and the Bundles inside it are, where they name a next one or themselves."""
     named = {str(one.get("relation")): one.get("url") for one in elements(bundle.get("link"))}
     page = Page(_address(named.get("self")), _address(named.get("next")))

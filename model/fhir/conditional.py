@@ -9,6 +9,8 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
+from model.io.json_elements import Resource
+
 UNCLEAR = "?"
 """In place of an id: the resource is meant, but which one it is cannot be decided. No FHIR id has this form."""
 
@@ -65,7 +67,7 @@ def identified(kind: str, identifier: Any) -> str | None:
     return derived_id(kind, system, value)
 
 
-def identities(resource: dict[str, Any]) -> set[str]:
+def identities(resource: Resource) -> set[str]:
     """Return the derived ids of all identifiers of a resource."""
     listed = resource.get("identifier")
     conditions = {identified(resource["resourceType"], one) for one in listed} if isinstance(listed, list) else set()

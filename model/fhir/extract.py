@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from model.fhir.bundles import Page
+from model.io.json_elements import Resource
 
 SEVERITIES = ("fatal", "error", "warning", "information")
 
@@ -32,7 +32,7 @@ class Extract:
         """How many pages of searches are announced and not there."""
         return len(self._following - self._here)
 
-    def outcome(self, resource: dict[str, Any] | None) -> None:
+    def outcome(self, resource: Resource | None) -> None:
         """Count an OperationOutcome."""
         if resource is None:
             return

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.deid.rules import AllowList
-from model.io.json_elements import element, elements
+from model.io.json_elements import Resource, element, elements
 
-ENTERED_IN_ERROR: dict[str, Any] = {"entered-in-error": True}
+ENTERED_IN_ERROR: Resource = {"entered-in-error": True}
 """In place of a drug's codes: the Medication itself was recorded in error."""
 SYSTEMS = ("rxnorm", "atc", "snomed", "ndc")
 """Systems of drugs, the first that an order has is the one that counts."""
 
-Concept = dict[str, Any] | None
+Concept = Resource | None
 
 
 @dataclass
@@ -20,10 +20,10 @@ class Drugs:
 
     allowed: AllowList
     _number_of: dict[int, int] = field(default_factory=dict)
-    _concepts: list[dict[str, Any]] = field(default_factory=lambda: [ENTERED_IN_ERROR])
+    _concepts: list[Resource] = field(default_factory=lambda: [ENTERED_IN_ERROR])
     _known: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
 
-    def learn(self, resource: dict[str, Any]) -> None:
+    def learn(self, resource: Resource) -> None:
         """Note a Medication; a later one of the same id replaces it."""
         identity = resource.get("id")
         if isinstance(identity, str):
@@ -34,7 +34,7 @@ class Drugs:
         number = self._number_of.get(hash(identity))
         return None if number is None else self._concepts[number]
 
-    def _number(self, resource: dict[str, Any]) -> int:
+    def _number(self, resource: Resource) -> int:
         if resource.get("status") == "entered-in-error":
             return 0
         codes = tuple((one["system"], one["code"]) for one in countable(resource.get("code"), self.allowed))
@@ -44,7 +44,7 @@ class Drugs:
         return self._known[codes]
 
 
-def countable(concept: Any, allowed: AllowList) -> list[dict[str, Any]]:
+def countable(concept: Any, allowed: AllowList) -> list[Resource]:
     """Return the codings of the one system by which a drug is counted; none when no system is understood."""
     codings = elements(element(concept).get("coding"))
     for system in SYSTEMS:
@@ -54,7 +54,7 @@ def countable(concept: Any, allowed: AllowList) -> list[dict[str, Any]]:
     return []
 
 
-def contained(resource: dict[str, Any], reference: str) -> Concept:
+def contained(resource: Resource, reference: str) -> Concept:
     """Return the codes of a Medication inside an order."""
     for one in resource.get("contained") or ():
         if one.get("id") == reference[1:] and one.get("resourceType") == "Medication":

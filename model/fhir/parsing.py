@@ -8,6 +8,8 @@ from typing import Any, NoReturn, Protocol
 
 import orjson
 
+from model.io.json_elements import Resource
+
 LARGEST_RESOURCE = 32 * 1024 * 1024
 """Bytes of one line or one bundle entry; a longer one is refused, so that memory stays bounded."""
 WINDOW = 1024 * 1024
@@ -100,7 +102,7 @@ class Document:
         self._text = ""
         self._at = 0
         self._ended = False
-        self.members: dict[str, Any] = {}
+        self.members: Resource = {}
 
     def items(self) -> Iterator[bytes]:
         """Give the JSON text of each item; the other members are in ``members`` when their place has been read.

@@ -10,12 +10,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from model.deid.subject import moment_of
+from model.io.json_elements import Resource
 from model.io.yaml_tables import content_digest
 
 PROFILE_FILE = Path(__file__).parent / "profile.yaml"
 
 Need = Literal["present", "values", "day", "order"]
-Get = Callable[[dict[str, Any]], Any]
+Get = Callable[[Resource], Any]
 
 _SAID = {
     "present": ("required", "is missing"),
@@ -69,7 +70,7 @@ class Profile(BaseModel):
 @dataclass(frozen=True)
 class _Compiled:
     rule: Rule
-    broken: Callable[[dict[str, Any]], bool]
+    broken: Callable[[Resource], bool]
 
 
 @functools.cache
@@ -84,7 +85,7 @@ def digest() -> str:
     return content_digest(PROFILE_FILE.read_bytes())
 
 
-def broken_rules(resource: dict[str, Any], kind: str) -> Iterator[Rule]:
+def broken_rules(resource: Resource, kind: str) -> Iterator[Rule]:
     """Give the rules that a valid resource of a kind does not keep."""
     for compiled in _compiled(kind):
         if compiled.broken(resource):
@@ -96,7 +97,7 @@ def _compiled(kind: str) -> tuple[_Compiled, ...]:
     return tuple(_Compiled(rule, _broken(rule)) for rule in profile().rules if rule.resource == kind)
 
 
-def _broken(rule: Rule) -> Callable[[dict[str, Any]], bool]:
+def _broken(rule: Rule) -> Callable[[Resource], bool]:
     get = _either([_getter(path) for path in _paths(rule.path)])
     fault = _FAULTS[rule.need](rule, get)
     if not rule.when:
@@ -105,23 +106,23 @@ def _broken(rule: Rule) -> Callable[[dict[str, Any]], bool]:
     return lambda resource: all(at(resource) in values for at, values in conditions) and fault(resource)
 
 
-def _missing(_rule: Rule, get: Get) -> Callable[[dict[str, Any]], bool]:
+def _missing(_rule: Rule, get: Get) -> Callable[[Resource], bool]:
     return lambda resource: not get(resource)
 
 
-def _foreign(rule: Rule, get: Get) -> Callable[[dict[str, Any]], bool]:
+def _foreign(rule: Rule, get: Get) -> Callable[[Resource], bool]:
     allowed = frozenset({*rule.values, None})
     return lambda resource: get(resource) not in allowed
 
 
-def _vague(_rule: Rule, get: Get) -> Callable[[dict[str, Any]], bool]:
+def _vague(_rule: Rule, get: Get) -> Callable[[Resource], bool]:
     return lambda resource: (value := get(resource)) is not None and moment_of(value) is None
 
 
-def _reversed(rule: Rule, get: Get) -> Callable[[dict[str, Any]], bool]:
+def _reversed(rule: Rule, get: Get) -> Callable[[Resource], bool]:
     after = _getter(rule.after)
 
-    def broken(resource: dict[str, Any]) -> bool:
+    def broken(resource: Resource) -> bool:
         end, start = get(resource), after(resource)
         # fhir.resources takes numbers for dates too.
         if not isinstance(end, str) or not isinstance(start, str):
@@ -137,7 +138,7 @@ def _reversed(rule: Rule, get: Get) -> Callable[[dict[str, Any]], bool]:
 
 
 _FULL = len("2024-01-01T00:00")
-_FAULTS: dict[str, Callable[[Rule, Get], Callable[[dict[str, Any]], bool]]] = {
+_FAULTS: dict[str, Callable[[Rule, Get], Callable[[Resource], bool]]] = {
     "present": _missing,
     "values": _foreign,
     "day": _vague,
@@ -153,7 +154,7 @@ def _either(getters: list[Get]) -> Get:
     if len(getters) == 1:
         return getters[0]
 
-    def get(resource: dict[str, Any]) -> Any:
+    def get(resource: Resource) -> Any:
         for one in getters:
             value = one(resource)
             if value:
@@ -169,7 +170,7 @@ def _getter(path: str) -> Get:
         return lambda resource: resource.get(first)
     inner = _getter(rest)
 
-    def get(resource: dict[str, Any]) -> Any:
+    def get(resource: Resource) -> Any:
         value = resource.get(first)
         return inner(value) if type(value) is dict else None
 

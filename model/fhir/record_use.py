@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model.fhir.resource_types import ACCEPTED
+from model.io.json_elements import Resource
 from model.io.yaml_tables import content_digest
 
 RECORD_USE_FILE = Path(__file__).parent / "record_use.yaml"
@@ -77,7 +78,7 @@ class EncounterSource(_Row):
     profile: str | None = None
     disposition: str | None = None
 
-    def fits(self, encounter: dict[str, Any]) -> bool:
+    def fits(self, encounter: Resource) -> bool:
         """Return whether an encounter comes from this source."""
         if self.identifier is not None:
             return any(one.get("system") == self.identifier for one in encounter.get("identifier") or ())
@@ -126,7 +127,7 @@ def digest() -> str:
     return content_digest(RECORD_USE_FILE.read_bytes())
 
 
-def rule_for(resource: dict[str, Any], kind: str) -> Rule:
+def rule_for(resource: Resource, kind: str) -> Rule:
     """Return the first row that fits a valid resource of a kind."""
     compiled = _compiled(kind)
     for element, by_code, if_present in compiled.steps:
@@ -141,7 +142,7 @@ def rule_for(resource: dict[str, Any], kind: str) -> Rule:
     return compiled.otherwise
 
 
-def encounter_class(encounter: dict[str, Any]) -> str | None:
+def encounter_class(encounter: Resource) -> str | None:
     """Return the class that the source of an encounter implies; nothing where its own class says it."""
     for source in record_use().encounter_sources:
         if source.fits(encounter):

@@ -8,6 +8,7 @@ from model.fhir.bundles import URN, Item
 from model.fhir.conditional import condition_of, identified, searched
 from model.fhir.medications import ENTERED_IN_ERROR, Concept
 from model.fhir.resource_types import resource_types
+from model.io.json_elements import Resource
 
 _REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
 _NOT_PATIENTS = frozenset({"Group", "Device", "Location"})
@@ -24,7 +25,7 @@ class References:
             if item.resource is not None:
                 self._learn(item, item.resource)
 
-    def _learn(self, item: Item, resource: dict[str, Any]) -> None:
+    def _learn(self, item: Item, resource: Resource) -> None:
         kind, identity, full_url = resource.get("resourceType"), resource.get("id"), item.full_url
         if not isinstance(kind, str) or not isinstance(identity, str):
             return
@@ -54,7 +55,7 @@ class References:
             return self.resolve(literal, kind)
         return identified(kind, reference.get("identifier")) if reference.get("type", kind) == kind else None
 
-    def patient(self, resource: dict[str, Any]) -> str | None:
+    def patient(self, resource: Resource) -> str | None:
         """Return the id of the patient whose resource this is."""
         if resource["resourceType"] == "Patient":
             return str(resource["id"])

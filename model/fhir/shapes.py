@@ -19,6 +19,8 @@ from fhir_core.fhirabstractmodel import FHIRAbstractModel
 from fhir_core.types import FhirBase
 from pydantic.fields import FieldInfo
 
+from model.io.json_elements import Resource
+
 Check = Callable[[Any], bool]
 
 RELEASE = "R4B"
@@ -108,7 +110,7 @@ class _Shape:
         return all(len(names & group) < 2 for group in self.one_of) and all(names & group for group in self.some_of)
 
 
-def surely_valid(resource: dict[str, Any], kind: str) -> bool:
+def surely_valid(resource: Resource, kind: str) -> bool:
     """Return whether fhir.resources would surely accept a resource of a kind; false means only "not sure"."""
     return resource.get("resourceType") == kind and _shape(_model(kind)).fits(resource)
 

@@ -16,6 +16,7 @@ from model.fhir.record_use import rule_for
 from model.fhir.resource_types import resource_types
 from model.fhir.shapes import surely_valid
 from model.fhir.values import trim_units
+from model.io.json_elements import Resource
 
 LONGEST_ID = 64
 """Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
@@ -52,7 +53,7 @@ def _model(kind: str) -> type[BaseModel]:
     return model_class
 
 
-def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
+def faults_of(resource: Resource, warnings: Counter[str]) -> list[Fault]:
     """Return why a resource of an accepted type is refused; nothing when it is fit.
 
     Parameters
@@ -88,7 +89,7 @@ def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
     return faults
 
 
-def outcome(*, sha256: str, index: int | None, kind: str | None, faults: list[Fault]) -> dict[str, Any]:
+def outcome(*, sha256: str, index: int | None, kind: str | None, faults: list[Fault]) -> Resource:
     """Return the OperationOutcome for one refused item; its id is the same in every run."""
     at = "" if index is None else f"{kind or 'resource'} at entry {index} of "
     where = f"{at}the file with sha256 {sha256}"
@@ -103,7 +104,7 @@ def outcome(*, sha256: str, index: int | None, kind: str | None, faults: list[Fa
     }
 
 
-def _invalid(resource: dict[str, Any], kind: str) -> Iterator[Fault]:
+def _invalid(resource: Resource, kind: str) -> Iterator[Fault]:
     """Give what fhir.resources has against a resource, and modifier extensions, which may change its meaning."""
     if has_modifier(resource):
         sentence = "the resource has a modifierExtension, which may change its meaning"

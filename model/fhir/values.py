@@ -1,9 +1,9 @@
 """Observation values: needed measurements, and why one has no number."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from model.definitions.features import conversions
+from model.io.json_elements import Resource
 
 NUMBERS = ("valueQuantity", "valueInteger")
 TEXTS = ("valueString", "valueCodeableConcept")
@@ -16,7 +16,7 @@ def is_needed(code: object) -> bool:
     return isinstance(code, str) and code in conversions()
 
 
-def reasons(observation: dict[str, Any], left: dict[str, Any]) -> Iterator[str]:
+def reasons(observation: Resource, left: Resource) -> Iterator[str]:
     """Give the reason of each value of an Observation and its components that is not used.
 
     Parameters
@@ -42,23 +42,23 @@ def reasons(observation: dict[str, Any], left: dict[str, Any]) -> Iterator[str]:
             yield _without_number(element)
 
 
-def _without_number(element: dict[str, Any]) -> str:
+def _without_number(element: Resource) -> str:
     values = [name for name in element if name.startswith("value")]
     if not values:
         return "no-value"
     return "value-as-text" if values[0] in TEXTS else "value-of-another-type"
 
 
-def _elements(observation: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+def _elements(observation: Resource) -> tuple[Resource, ...]:
     return observation, *(observation.get("component") or ())
 
 
-def _names_needed(element: dict[str, Any]) -> bool:
+def _names_needed(element: Resource) -> bool:
     codings = (element.get("code") or {}).get("coding") or ()
     return any(is_needed(coding.get("code")) for coding in codings)
 
 
-def trim_units(observation: dict[str, Any]) -> None:
+def trim_units(observation: Resource) -> None:
     """Take the spaces around units away, and units that are empty: FHIR forbids them, and laboratories send them."""
     components = observation.get("component")
     for element in (observation, *(components if isinstance(components, list) else ())):

@@ -1,12 +1,11 @@
 """CapabilityStatement of a FHIR server: its version, and whether it supports Bulk Data export."""
 
 import re
-from typing import Any
 
 from model.errors import UserError
 from model.fhir_server.export import FHIR_JSON
 from model.fhir_server.wire import Wire, origin
-from model.io.json_elements import elements
+from model.io.json_elements import Resource, elements
 
 SYSTEM = "$export"
 PATIENTS = "Patient/$export"
@@ -14,7 +13,7 @@ GROUP = "Group/$export"
 _WORD = re.compile(r"(^|[/ $-])export\b")
 
 
-def capabilities(wire: Wire) -> dict[str, Any]:
+def capabilities(wire: Wire) -> Resource:
     """Return a server's CapabilityStatement.
 
     Raises
@@ -33,7 +32,7 @@ def capabilities(wire: Wire) -> dict[str, Any]:
     return dict(statement)
 
 
-def exports(statement: dict[str, Any]) -> set[str]:
+def exports(statement: Resource) -> set[str]:
     """Return the export operations that a server declares: of everything, of all patients, of a group.
 
     Servers declare them below the type or for the whole server, by name or by the definition of the Bulk Data guide.
@@ -51,7 +50,7 @@ def exports(statement: dict[str, Any]) -> set[str]:
     return paths
 
 
-def operations(wire: Wire, statement: dict[str, Any], group: str | None) -> tuple[str, ...]:
+def operations(wire: Wire, statement: Resource, group: str | None) -> tuple[str, ...]:
     """Return the paths of the export operations to use, the usual one first; none where the server declares none.
 
     Raises
@@ -68,6 +67,6 @@ def operations(wire: Wire, statement: dict[str, Any], group: str | None) -> tupl
     return supported
 
 
-def _names(part: dict[str, Any]) -> list[str]:
+def _names(part: Resource) -> list[str]:
     names = (f"{operation.get('name')} {operation.get('definition')}" for operation in elements(part.get("operation")))
     return [name.lower() for name in names if _WORD.search(name.lower())]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urljoin
 
 import httpx
@@ -18,6 +17,7 @@ from model.fhir_server.increment import repeated
 from model.fhir_server.landing import Landing, Run, file_name, kind_of
 from model.fhir_server.wire import PassingError, Wire, origin
 from model.io.console import progress
+from model.io.json_elements import Resource
 
 PAGE = 500
 RESOURCES_A_FILE = 5000
@@ -87,10 +87,10 @@ class _Pages:
                         count += 1
         return count, following
 
-    def _page(self, url: str) -> tuple[list[dict[str, Any]], str | None]:
+    def _page(self, url: str) -> tuple[list[Resource], str | None]:
         what = f"a page of the {self._kind} search"
 
-        def once() -> tuple[httpx.Response, dict[str, Any]]:
+        def once() -> tuple[httpx.Response, Resource]:
             answer = self._wire.ask("GET", url, what, headers={"Accept": FHIR_JSON}, accepted=GONE)
             if answer.status_code in GONE:
                 if url == self._first:
@@ -122,7 +122,7 @@ class _Pages:
         following = next((str(link.get("url")) for link in links if link.get("relation") == "next"), None)
         return page, urljoin(url, following) if following else None
 
-    def _is_new(self, resource: dict[str, Any]) -> bool:
+    def _is_new(self, resource: Resource) -> bool:
         meta = resource.get("meta")
         version = (meta.get("versionId"), meta.get("lastUpdated")) if isinstance(meta, dict) else None
         key = f"{resource.get('id')} {version}"

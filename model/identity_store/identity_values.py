@@ -5,10 +5,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any
 
 from model.deid.subject import Subject, moment_of
-from model.io.json_elements import element, elements
+from model.io.json_elements import Resource, element, elements
 
 RECORD_NUMBER = "MR"
 """Code of a medical record number (HL7 v2 table 0203)."""
@@ -44,7 +43,7 @@ class StayValues:
     searched: tuple[str, ...]
 
 
-def patient_values(resource: dict[str, Any], subject: Subject) -> PatientValues:
+def patient_values(resource: Resource, subject: Subject) -> PatientValues:
     """Return the identifying values of a Patient."""
     identity = resource["id"]
     numbers = list(_record_numbers(resource))
@@ -66,7 +65,7 @@ def patient_values(resource: dict[str, Any], subject: Subject) -> PatientValues:
     )
 
 
-def stay_values(resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> StayValues:
+def stay_values(resource: Resource, patient_id: str, subject: Subject, zone: tzinfo) -> StayValues:
     """Return the identifying values of an Encounter."""
     identity = resource["id"]
     period = element(resource.get("period"))
@@ -106,7 +105,7 @@ def local_day(moment: datetime, zone: tzinfo) -> str:
         return moment.date().isoformat()
 
 
-def _record_numbers(resource: dict[str, Any]) -> Iterator[str]:
+def _record_numbers(resource: Resource) -> Iterator[str]:
     """Yield the typed record numbers; when there are none, the first identifier without a type."""
     identifiers = [one for one in elements(resource.get("identifier")) if _text(one.get("value"))]
     typed = [one for one in identifiers if RECORD_NUMBER in _codes(one)]
@@ -114,12 +113,12 @@ def _record_numbers(resource: dict[str, Any]) -> Iterator[str]:
         yield str(_text(one["value"])).strip()
 
 
-def _codes(identifier: dict[str, Any]) -> set[str]:
+def _codes(identifier: Resource) -> set[str]:
     codings = elements(element(identifier.get("type")).get("coding"))
     return {code for coding in codings if (code := _text(coding.get("code")))}
 
 
-def _name(resource: dict[str, Any]) -> tuple[str | None, list[str]]:
+def _name(resource: Resource) -> tuple[str | None, list[str]]:
     """Return the official or first name, and the texts under which any of the names is found."""
     names = [one for one in elements(resource.get("name")) if _text(one.get("family")) or _text(one.get("text"))]
     parts: list[str] = []
@@ -133,12 +132,12 @@ def _name(resource: dict[str, Any]) -> tuple[str | None, list[str]]:
     return (", ".join(text for text in (family, _given(shown)) if text) if family else _text(shown["text"])), parts
 
 
-def _given(name: dict[str, Any]) -> str:
+def _given(name: Resource) -> str:
     given = name.get("given")
     return " ".join(text for one in given if (text := _text(one))) if isinstance(given, list) else ""
 
 
-def _telephone(resource: dict[str, Any]) -> str | None:
+def _telephone(resource: Resource) -> str | None:
     phones = [
         one
         for one in elements(resource.get("telecom"))
@@ -149,13 +148,14 @@ def _telephone(resource: dict[str, Any]) -> str | None:
     return None if first is None else str(_text(first["value"])).strip()
 
 
-def unit_of(resource: dict[str, Any]) -> str | None:
+def unit_of(resource: Resource) -> str | None:
     """Return the latest location of an encounter: its display, or the id of the Location."""
     places = [one for one in elements(resource.get("location")) if isinstance(one.get("location"), dict)]
     if not places:
         return None
     current = [one for one in places if one.get("status") == "active"] or places
-    location = max(current, key=lambda one: str(element(one.get("period")).get("start") or ""))["location"]
+    latest = max(current, key=lambda one: str(element(one.get("period")).get("start") or ""))
+    location = element(latest["location"])
     shown = _text(location.get("display"))
     if shown:
         return shown.strip()

@@ -22,6 +22,7 @@ from model.identity_store.identity_values import (
 from model.identity_store.lookup_tables import ENCRYPTED, IDENTITY, RUN, STAY
 from model.identity_store.transit_cipher import TransitCipher
 from model.io.database import DatabaseServer, connect
+from model.io.json_elements import Resource
 from model.io.vault import Vault
 
 DATABASE = "care"
@@ -65,15 +66,15 @@ class LookupRecorder:
         self._stays.clear()
         self._merged.clear()
 
-    def record(self, resource: dict[str, Any], subject: Subject) -> None:
+    def record(self, resource: Resource, subject: Subject) -> None:
         """Note a Patient; a later version replaces an earlier one."""
         self._patients[resource["id"]] = patient_values(resource, subject)
 
-    def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
+    def stay(self, resource: Resource, patient_id: str, subject: Subject, zone: tzinfo) -> None:
         """Note an Encounter; a later version replaces an earlier one."""
         self._stays[resource["id"]] = stay_values(resource, patient_id, subject, zone)
 
-    def merge(self, resource: dict[str, Any], survivor: str) -> None:
+    def merge(self, resource: Resource, survivor: str) -> None:
         """Let a patient be found by the values of a record that was merged into the patient's."""
         self._merged.setdefault(survivor, []).append(resource)
 

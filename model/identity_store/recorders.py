@@ -2,23 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import Any, Protocol
+from typing import Protocol
 
 from model.deid.subject import Subject
+from model.io.json_elements import Resource
 
 
 class Identities(Protocol):
     """Store of the mapping from pseudonym to patient."""
 
-    def record(self, resource: dict[str, Any], subject: Subject) -> None:
+    def record(self, resource: Resource, subject: Subject) -> None:
         """Keep who a pseudonym is; the last call for a patient counts."""
         ...
 
-    def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
+    def stay(self, resource: Resource, patient_id: str, subject: Subject, zone: tzinfo) -> None:
         """Keep which encounter a pseudonym is; the last call for an encounter counts."""
         ...
 
-    def merge(self, resource: dict[str, Any], survivor: str) -> None:
+    def merge(self, resource: Resource, survivor: str) -> None:
         """Keep the record numbers of a replaced patient with those of the surviving one."""
         ...
 
@@ -52,17 +53,17 @@ class Recorders:
     def __init__(self, stores: Sequence[Identities]) -> None:
         self._stores = tuple(stores)
 
-    def record(self, resource: dict[str, Any], subject: Subject) -> None:
+    def record(self, resource: Resource, subject: Subject) -> None:
         """Keep a Patient."""
         for store in self._stores:
             store.record(resource, subject)
 
-    def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
+    def stay(self, resource: Resource, patient_id: str, subject: Subject, zone: tzinfo) -> None:
         """Keep an Encounter."""
         for store in self._stores:
             store.stay(resource, patient_id, subject, zone)
 
-    def merge(self, resource: dict[str, Any], survivor: str) -> None:
+    def merge(self, resource: Resource, survivor: str) -> None:
         """Keep a replaced Patient with the surviving one."""
         for store in self._stores:
             store.merge(resource, survivor)

@@ -11,6 +11,7 @@ from model.deid.subject import Subject
 from model.errors import UserError
 from model.identity_store.envelope import Wrapping, seal, unseal, wrapping
 from model.io import storage
+from model.io.json_elements import Resource
 
 FORMAT = 1
 FILE = "identities.ndjson"
@@ -73,19 +74,19 @@ class Recorder:
         self._known.clear()
         self._merged.clear()
 
-    def merge(self, resource: dict[str, Any], survivor: str) -> None:
+    def merge(self, resource: Resource, survivor: str) -> None:
         """Keep the id and the record numbers of a replaced patient with those of the surviving one."""
         replaced = {"type": REPLACED, "value": resource["id"]}
         self._merged.setdefault(survivor, {})[resource["id"]] = (replaced, *_identifiers(resource))
 
-    def record(self, resource: dict[str, Any], subject: Subject) -> None:
+    def record(self, resource: Resource, subject: Subject) -> None:
         """Note a Patient as the hospital knows him; a later version replaces an earlier one."""
         identity = resource["id"]
         pseudonym = subject.pseudonym("Patient", identity)
         person = Identity(identity, tuple(_identifiers(resource)), subject.shift.days)
         self._known[identity] = (pseudonym, person)
 
-    def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
+    def stay(self, resource: Resource, patient_id: str, subject: Subject, zone: tzinfo) -> None:
         """Keep nothing of an Encounter: the store answers for patients alone."""
 
     def forget(self, patient_id: str) -> None:
@@ -170,7 +171,7 @@ def inside(place: str, other: str) -> bool:
     return Path(place).resolve().is_relative_to(Path(other).resolve())
 
 
-def _identifiers(resource: dict[str, Any]) -> Iterator[dict[str, str]]:
+def _identifiers(resource: Resource) -> Iterator[dict[str, str]]:
     for identifier in resource.get("identifier") or []:
         kinds = (identifier.get("type") or {}).get("coding") or [{}]
         record_number = {

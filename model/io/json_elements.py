@@ -2,8 +2,11 @@
 
 from typing import Any
 
+Resource = dict[str, Any]
+"""FHIR resource, or an element of one, as JSON: its members have the types of the profile once it was validated."""
 
-def element(value: object) -> dict[str, Any]:
+
+def element(value: object) -> dict[str, object]:
     """Return an object, or an empty one in place of anything else.
 
     Examples
@@ -14,7 +17,7 @@ def element(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def elements(value: object) -> list[dict[str, Any]]:
+def elements(value: object) -> list[dict[str, object]]:
     """Return the objects of an array; none of anything else.
 
     Examples

@@ -8,6 +8,7 @@ from model.fhir.bundles import Item
 from model.fhir.conditional import UNCLEAR, by_identifier
 from model.fhir.medications import ENTERED_IN_ERROR, Concept, contained, countable
 from model.fhir.references import References, owning_element
+from model.io.json_elements import Resource
 from model.linkage.links import Links
 from model.linkage.merges import links_of
 
@@ -16,7 +17,7 @@ from model.linkage.merges import links_of
 class Attributed:
     """A resource with the ids that count in the whole source."""
 
-    resource: dict[str, Any]
+    resource: Resource
     owner: str
     """The patient's id."""
 
@@ -51,7 +52,7 @@ class Resolution:
     def _final(self, kind: str, identity: str | None) -> str | None:
         return None if identity is None else self.links.final(kind, identity)
 
-    def attribute(self, item: Item, resource: dict[str, Any], warnings: Counter[str]) -> Attributed | Excluded | None:
+    def attribute(self, item: Item, resource: Resource, warnings: Counter[str]) -> Attributed | Excluded | None:
         """Return a valid resource with its patient, or why it is not used; nothing when it names no patient."""
         if item.conditional is not None:
             self.links.need_all()
@@ -59,7 +60,7 @@ class Resolution:
             return self._patient(item, resource, warnings)
         return self._record(item, resource)
 
-    def _patient(self, item: Item, resource: dict[str, Any], warnings: Counter[str]) -> Attributed | Excluded:
+    def _patient(self, item: Item, resource: Resource, warnings: Counter[str]) -> Attributed | Excluded:
         identity = resource["id"]
         merging = "link" in resource and any(links_of(resource, self.references))
         if merging:
@@ -73,7 +74,7 @@ class Resolution:
             warnings["patient-replaced-by-absent"] += 1
         return Attributed(resource if final == identity else resource | {"id": final}, final)
 
-    def _record(self, item: Item, resource: dict[str, Any]) -> Attributed | Excluded | None:
+    def _record(self, item: Item, resource: Resource) -> Attributed | Excluded | None:
         kind = resource["resourceType"]
         element = owning_element(kind)
         owner = self.referred(resource.get(element), "Patient")
@@ -84,7 +85,7 @@ class Resolution:
         final = self.links.final(kind, resource["id"])
         if final == UNCLEAR:
             return Excluded(item.conditional_reason)
-        changed: dict[str, Any] = {} if final == resource["id"] else {"id": final}
+        changed: Resource = {} if final == resource["id"] else {"id": final}
         if "reference" not in resource[element]:
             changed[element] = {"reference": f"Patient/{owner}"}
         if by_identifier(resource.get("encounter")):
@@ -97,7 +98,7 @@ class Resolution:
             changed |= drug
         return Attributed(resource | changed if changed else resource, owner)
 
-    def _drug(self, order: dict[str, Any]) -> dict[str, Any] | Excluded:
+    def _drug(self, order: Resource) -> Resource | Excluded:
         """Return the codings by which an order's drug is counted, or why there is none."""
         concept, reference = order.get("medicationCodeableConcept"), order.get("medicationReference")
         if concept is None and reference is not None:
@@ -109,7 +110,7 @@ class Resolution:
         concept_codes = countable(concept, self.links.drugs.allowed)
         return {"medicationCodeableConcept": {"coding": concept_codes}} if concept_codes else {}
 
-    def _medication(self, order: dict[str, Any], reference: dict[str, Any]) -> Concept:
+    def _medication(self, order: Resource, reference: Resource) -> Concept:
         """Return the codes of the Medication that an order names, wherever it is."""
         literal = reference.get("reference")
         if literal is None and "identifier" not in reference:

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from model.deid.rules import AllowList
 from model.deid.subject import moment_of
@@ -21,6 +20,7 @@ from model.fhir.references import References
 from model.fhir.resource_types import ACCEPTED, resource_types
 from model.fhir.streams import Unpacked
 from model.io import storage
+from model.io.json_elements import Resource
 from model.io.stored import Stored
 from model.linkage.identifiers import Identifiers
 from model.linkage.merges import Merges, links_of
@@ -127,7 +127,7 @@ class _Scan:
         elif kind == "Medication":
             self.drugs.learn(resource)
 
-    def _ask_merges(self, patient: dict[str, Any], references: References) -> None:
+    def _ask_merges(self, patient: Resource, references: References) -> None:
         for link in links_of(patient, references):
             self.merged.add(patient["id"])
             for one in (link.replaced, link.survivor):
@@ -179,7 +179,7 @@ class _Scan:
         }
 
 
-def _order(resource: dict[str, Any], at: tuple[int, int]) -> tuple[int, int, int]:
+def _order(resource: Resource, at: tuple[int, int]) -> tuple[int, int, int]:
     meta = resource.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     moment, version = moment_of(meta.get("lastUpdated")), meta.get("versionId")

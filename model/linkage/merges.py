@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from model.fhir.conditional import UNCLEAR
 from model.fhir.references import References
+from model.io.json_elements import Resource
 
 Order = tuple[int, int, int]
 """The place of a version among those of one record: time of the change, version number, order of reading."""
@@ -19,7 +19,7 @@ class Link:
     survivor: str
 
 
-def links_of(patient: dict[str, Any], references: References) -> Iterator[Link]:
+def links_of(patient: Resource, references: References) -> Iterator[Link]:
     """Give the merges that a Patient states; ``seealso`` and ``refer`` are none."""
     listed = patient.get("link")
     for link in listed if isinstance(listed, list) else ():

@@ -3,16 +3,14 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 
+from model.io.json_elements import Resource
 from model.synthesis.measuring import Measurement, Values, Writing, measurements
 from model.synthesis.population import Cause, Person, Stay, causes
 from model.synthesis.social import US_CORE, Social
 from model.synthesis.units import UNITS, display
-
-Resource = dict[str, Any]
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"

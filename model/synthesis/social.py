@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from model.io.json_elements import Resource
 from model.synthesis.population import Person
-
-Resource = dict[str, Any]
 
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 CDC = "urn:oid:2.16.840.1.113883.6.238"

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from model.curated.resource_table import MOMENT, TEXT, Left, Resource, ResourceTable, Row
+from model.curated.resource_table import MOMENT, TEXT, Left, ResourceTable, Row
 from model.deid.groups import groups
 from model.deid.subject import moment_of
+from model.io.json_elements import Resource
 
 VAGUE = "vague"
 _STAGED: dict[str, pa.DataType] = {

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from model.curated.resource_table import MOMENT, TEXT, Left, Resource, ResourceTable, Row, first_code
+from model.curated.resource_table import MOMENT, TEXT, Left, ResourceTable, Row, first_code
 from model.fhir.record_use import encounter_class
+from model.io.json_elements import Resource
 
 EMERGENCY = "EMER"
 

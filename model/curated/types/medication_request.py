@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from model.curated.resource_table import MOMENT, TEXT, Left, Resource, ResourceTable, Row, why_no_code
+from model.curated.resource_table import MOMENT, TEXT, Left, ResourceTable, Row, why_no_code
+from model.io.json_elements import Resource
 
 
 def _rows(left: Left) -> Iterator[Row]:

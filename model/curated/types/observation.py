@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from model.curated.resource_table import MOMENT, REAL, TEXT, Left, Resource, ResourceTable, Row, why_no_code
+from model.curated.resource_table import MOMENT, REAL, TEXT, Left, ResourceTable, Row, why_no_code
 from model.fhir.values import NUMBERS, OTHER_CODE, is_needed, reasons
+from model.io.json_elements import Resource
 
 
 def _rows(left: Left) -> Iterator[Row]:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from model.curated.resource_table import MOMENT, TEXT, Left, Resource, ResourceTable, Row, first
+from model.curated.resource_table import MOMENT, TEXT, Left, ResourceTable, Row, first
 from model.deid.groups import groups
+from model.io.json_elements import Resource
 
 
 def _rows(left: Left) -> Iterator[Row]:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -21,6 +20,7 @@ from model.fhir_server.credentials import Credentials
 from model.fhir_server.tls import context
 from model.fhir_server.tokens import bearer
 from model.fhir_server.wire import Clock, Wire
+from model.io.json_elements import Resource
 from services.care.delivery.outbox import NotDeliveredError, RefusedError
 from services.planning.schema import Fallback, Scored
 
@@ -46,7 +46,7 @@ class Assessed:
 
 def content(score: Scored | Fallback, assessed: Assessed) -> str:
     """Return the content of a message: the RiskAssessment without its identifier, which is that of the message."""
-    resource: dict[str, Any] = {
+    resource: Resource = {
         "resourceType": "RiskAssessment",
         "status": "final",
         "subject": {"reference": f"Patient/{assessed.patient_id}"},
@@ -65,7 +65,7 @@ def _method(score: Scored | Fallback) -> str:
     return f"LACE index {score.lace} of 19, because the model did not answer ({score.fallback_reason})"
 
 
-def _prediction(score: Scored | Fallback) -> dict[str, Any]:
+def _prediction(score: Scored | Fallback) -> Resource:
     days = score.release.return_days if isinstance(score, Scored) else definitions().stay.return_days
     outcome = {"outcome": {"coding": [SNOMED_READMISSION], "text": f"Unplanned readmission within {days} days"}}
     if isinstance(score, Fallback):
@@ -78,7 +78,7 @@ def _prediction(score: Scored | Fallback) -> dict[str, Any]:
     }
 
 
-def transaction(message: UUID, resource: dict[str, Any], device: str) -> dict[str, Any]:
+def transaction(message: UUID, resource: Resource, device: str) -> Resource:
     """Return the transaction that creates a RiskAssessment and its Provenance unless they exist."""
     mark = {"system": IDENTIFIERS, "value": str(message)}
     assessment = f"urn:uuid:{message}"

@@ -13,6 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
+from model.io.json_elements import Resource
 from services.care.ehr_clients import EhrClient
 from services.care.hooks import PREFETCH, HookRequest
 from services.problems import Problem
@@ -52,7 +53,7 @@ class PatientRecord:
 
     patient_id: str
     encounter_id: str
-    resources: list[dict[str, Any]] = field(default_factory=list)
+    resources: list[Resource] = field(default_factory=list)
     missing: tuple[str, ...] = ()
 
     @property
@@ -60,7 +61,7 @@ class PatientRecord:
         """Whether the patient and the encounter are in it, without which nothing can be computed from it."""
         return not set(NEEDED) & set(self.missing)
 
-    def resource(self, kind: str, identity: str) -> dict[str, Any] | None:
+    def resource(self, kind: str, identity: str) -> Resource | None:
         """Return one resource."""
         wanted = (kind, identity)
         return next((one for one in self.resources if (one.get("resourceType"), one.get("id")) == wanted), None)
@@ -87,9 +88,9 @@ class FhirReader:
         self._headers = {"Accept": FHIR_JSON} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._until = time.monotonic() + budget
 
-    def read(self, query: str) -> list[dict[str, Any]] | None:
+    def read(self, query: str) -> list[Resource] | None:
         """Return the resources of a read or a search, of all its pages; None if they cannot be had."""
-        resources: list[dict[str, Any]] = []
+        resources: list[Resource] = []
         url: str | None = f"{self._base}/{query}"
         for _ in range(MOST_PAGES):
             if url is None:
@@ -103,7 +104,7 @@ class FhirReader:
             url = self._next(page, url)
         return None
 
-    def _get(self, url: str) -> dict[str, Any] | None:
+    def _get(self, url: str) -> Resource | None:
         left = self._until - time.monotonic()
         if left <= 0:
             return None
@@ -148,7 +149,7 @@ def record_of(request: HookRequest, client: EhrClient, http: httpx.Client) -> Pa
     reader = _reader(request, client, http)
     record = PatientRecord(context.patientId, context.encounterId)
     missing: list[str] = []
-    parts: dict[tuple[str, str], dict[str, Any]] = {}
+    parts: dict[tuple[str, str], Resource] = {}
     for name, template in PREFETCH.items():
         prefetched = _prefetched(request.prefetch or {}, name)
         if prefetched is None and reader is not None:
@@ -167,7 +168,7 @@ def record_of(request: HookRequest, client: EhrClient, http: httpx.Client) -> Pa
     return record
 
 
-def unpacked(value: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def unpacked(value: Mapping[str, Any]) -> Iterator[Resource]:
     """Yield the resources of a Bundle, or the resource itself; outcomes of a search are none of them."""
     if value.get("resourceType") != "Bundle":
         yield dict(value)
@@ -198,7 +199,7 @@ def _reader(request: HookRequest, client: EhrClient, http: httpx.Client) -> Fhir
     return FhirReader(http, request.fhirServer, authorization.access_token if authorization else None)
 
 
-def _prefetched(prefetch: Mapping[str, Any], name: str) -> list[dict[str, Any]] | None:
+def _prefetched(prefetch: Mapping[str, Any], name: str) -> list[Resource] | None:
     """Return the resources of one part of the prefetch; None if it is absent, failed, or a first page only."""
     value = prefetch.get(name)
     if not isinstance(value, dict) or value.get("resourceType") == "OperationOutcome" or next_link(value):
@@ -215,7 +216,7 @@ def _filled(template: str, request: HookRequest) -> str:
     return filled.replace("{{context.encounterId}}", quote(context.encounterId))
 
 
-def _has(parts: Mapping[tuple[str, str], dict[str, Any]], name: str, request: HookRequest) -> bool:
+def _has(parts: Mapping[tuple[str, str], Resource], name: str, request: HookRequest) -> bool:
     identity = {"patient": request.context.patientId, "encounter": request.context.encounterId}[name]
     return (KINDS[name], identity) in parts
 
@@ -229,7 +230,7 @@ def _is_of(resource: Mapping[str, Any], patient_id: str) -> bool:
     return isinstance(reference, str) and reference.split("/_history")[0].split("/")[-2:] == ["Patient", patient_id]
 
 
-def _check_encounter(parts: Mapping[tuple[str, str], dict[str, Any]], request: HookRequest) -> None:
+def _check_encounter(parts: Mapping[tuple[str, str], Resource], request: HookRequest) -> None:
     encounter = parts.get(("Encounter", request.context.encounterId))
     if encounter is not None and not _is_of(encounter, request.context.patientId):
         detail = "The encounter of the hook is of another patient than the context names; check the context."
