@@ -1,7 +1,7 @@
 """Stored compiled form: its fields, and what makes it unfit to be used."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -112,7 +112,7 @@ class Tree(_Stored):
             raise ValueError(f"the nodes are no tree of at most {MOST_LEAVES} leaves")
         return self
 
-    def _columns(self) -> tuple[tuple[Any, ...], ...]:
+    def _columns(self) -> tuple[tuple[object, ...], ...]:
         return self.threshold, self.missing_left, self.left, self.right, self.value
 
 

@@ -148,7 +148,7 @@ class Groups:
         categories = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
         return len(categories) > 1 and self.table.categories[name].several is None
 
-    def _declined(self, coding: Mapping[str, Any]) -> bool:
+    def _declined(self, coding: Mapping[str, object]) -> bool:
         declined = self.table.declined
         return coding.get("code") in declined.codes and _same(coding.get("system"), declined.systems)
 
@@ -180,7 +180,7 @@ def groups() -> Groups:
     )
 
 
-def _codings(extension: Mapping[str, Any]) -> Iterator[Resource]:
+def _codings(extension: Mapping[str, object]) -> Iterator[Resource]:
     """Give the codings of ombCategory, or of the CodeableConcept that the extension held before US Core 2."""
     for part in elements(extension.get("extension")):
         if part.get("url") == CATEGORY:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from model.definitions.units import Conversion, Units
 from model.deid.vocabulary import same_uri
@@ -55,7 +55,7 @@ class Measures:
         self._conversions = conversions
         self._known: dict[tuple[Spelled, str | None], Found] = {}
 
-    def decide(self, quantity: Mapping[str, Any], codes: Iterable[str] = ()) -> Resource | Reason:
+    def decide(self, quantity: Mapping[str, object], codes: Iterable[str] = ()) -> Resource | Reason:
         """Return value, UCUM unit and comparator of a FHIR Quantity, or why it is no measurement.
 
         Parameters

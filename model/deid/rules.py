@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -94,7 +94,7 @@ class AllowList:
         """Return a coding in one of the wanted systems, in canonical words; nothing when it may not leave."""
         return self.vocabulary.meaning(wanted, uri, code)
 
-    def measured(self, quantity: Mapping[str, Any], codes: Iterable[str]) -> Resource | Reason:
+    def measured(self, quantity: Mapping[str, object], codes: Iterable[str]) -> Resource | Reason:
         """Return value, unit and comparator of a FHIR Quantity, or why its number may not leave."""
         return self.measures.decide(quantity, codes)
 

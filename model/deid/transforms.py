@@ -32,7 +32,7 @@ class Context:
     """The element whose child is being transformed."""
 
 
-Walk = Callable[[Any, Context], Any]
+Walk = Callable[[object, Context], object]
 
 
 def deidentify(resource: Resource, context: Context) -> Resource:

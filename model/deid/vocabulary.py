@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -125,7 +125,7 @@ class Vocabulary:
             self._known[asked] = self._find(wanted, same_uri(uri), code)
         return self._known[asked]
 
-    def meaning_of(self, wanted: tuple[str, ...], coding: Mapping[str, Any]) -> Meaning | None:
+    def meaning_of(self, wanted: tuple[str, ...], coding: Mapping[str, object]) -> Meaning | None:
         """Return a Coding in one of the wanted systems, by its code or by a name that its system defines."""
         uri, display = coding.get("system"), coding.get("display")
         meaning = self.meaning(wanted, uri, coding.get("code"))

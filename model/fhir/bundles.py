@@ -157,7 +157,7 @@ def pages(bundle: Resource, depth: int = 0) -> Iterator[Page]:
             yield from pages(inner, depth + 1)
 
 
-def _address(url: Any) -> int | None:
+def _address(url: object) -> int | None:
     """Return the hash of a page's address: path and query, for a proxy may give the server another name."""
     if not isinstance(url, str) or not url:
         return None

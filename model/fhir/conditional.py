@@ -6,7 +6,6 @@ The derived id is a hash: a record number is not kept, and only a keyed pseudony
 
 import hashlib
 import re
-from typing import Any
 from urllib.parse import unquote
 
 from model.io.json_elements import Resource
@@ -57,7 +56,7 @@ def condition_of(url: object) -> tuple[str, str] | None:
     return (condition[1], condition[2]) if condition else None
 
 
-def identified(kind: str, identifier: Any) -> str | None:
+def identified(kind: str, identifier: object) -> str | None:
     """Return the id of the resource that an Identifier means; nothing when it lacks a system or a value."""
     if not isinstance(identifier, dict):
         return None
@@ -74,7 +73,7 @@ def identities(resource: Resource) -> set[str]:
     return {one for one in conditions if one is not None}
 
 
-def by_identifier(reference: Any) -> bool:
+def by_identifier(reference: object) -> bool:
     """Return whether a Reference names its target by an identifier."""
     if not isinstance(reference, dict):
         return False

@@ -1,7 +1,6 @@
 """Medications of orders: inline, contained, or anywhere else in the source."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from model.deid.rules import AllowList
 from model.io.json_elements import Resource, element, elements
@@ -44,7 +43,7 @@ class Drugs:
         return self._known[codes]
 
 
-def countable(concept: Any, allowed: AllowList) -> list[Resource]:
+def countable(concept: object, allowed: AllowList) -> list[Resource]:
     """Return the codings of the one system by which a drug is counted; none when no system is understood."""
     codings = elements(element(concept).get("coding"))
     for system in SYSTEMS:

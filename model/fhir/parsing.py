@@ -78,7 +78,7 @@ def _may_repeat(content: bytes, value: Any) -> bool:
     return written.count(b":") != content.count(b":") or _ESCAPED_COLON.search(content) is not None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> None:
+def _once(pairs: list[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) != len(pairs):
         raise UnreadableError(REPEATED)
 
@@ -146,7 +146,7 @@ class Document:
             yield self._text[start:end].encode("utf-8", "surrogatepass")
             separator = self._expect(",]")
 
-    def _value(self) -> Any:
+    def _value(self) -> object:
         start, end = self._whole()
         return strict(self._text[start:end].encode("utf-8", "surrogatepass"))
 

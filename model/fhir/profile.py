@@ -16,7 +16,7 @@ from model.io.yaml_tables import content_digest
 PROFILE_FILE = Path(__file__).parent / "profile.yaml"
 
 Need = Literal["present", "values", "day", "order"]
-Get = Callable[[Resource], Any]
+Get = Callable[[Resource], object]
 
 _SAID = {
     "present": ("required", "is missing"),

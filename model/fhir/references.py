@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from model.fhir.bundles import URN, Item
 from model.fhir.conditional import condition_of, identified, searched
@@ -46,7 +45,7 @@ class References:
             return identity if own == kind else None
         return _plain(reference, kind)
 
-    def referred(self, reference: Any, kind: str) -> str | None:
+    def referred(self, reference: object, kind: str) -> str | None:
         """Return the id of the resource of a kind that a Reference means, by its reference or its identifier."""
         if not isinstance(reference, dict):
             return None

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -34,7 +34,7 @@ class ResourceType(_Row):
     other_releases: dict[Release, frozenset[str]] = {}
     other_json_type: dict[str, OtherJsonType] = {}
 
-    def other_release(self, resource: Mapping[str, Any]) -> tuple[Release, str] | None:
+    def other_release(self, resource: Mapping[str, object]) -> tuple[Release, str] | None:
         """Return the FHIR release that a resource is written for, and the element that shows it; None for R4."""
         for element, other in self.other_json_type.items():
             if isinstance(resource.get(element), _JSON_TYPES[other.type]):

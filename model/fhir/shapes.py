@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from model.io.json_elements import Resource
 
-Check = Callable[[Any], bool]
+Check = Callable[[object], bool]
 
 RELEASE = "R4B"
 _NEVER_SURE = frozenset({"modifierExtension", "fhir_comments"})
@@ -151,7 +151,7 @@ def _alias(name: str, info: FieldInfo) -> str:
     return info.alias or name
 
 
-def _extra(info: FieldInfo) -> dict[str, Any]:
+def _extra(info: FieldInfo) -> dict[str, object]:
     extra = info.json_schema_extra
     return dict(extra) if isinstance(extra, dict) else {}
 
@@ -182,7 +182,7 @@ def _field_check(info: FieldInfo) -> Check:
     return functools.partial(_all, one) if repeats else one
 
 
-def _type_check(annotation: Any, metadata: list[Any]) -> Check:
+def _type_check(annotation: object, metadata: list[object]) -> Check:
     if isinstance(annotation, type) and issubclass(annotation, FhirBase):
         if annotation.get_model_klass().__name__ == "Resource":
             return _contained
@@ -207,5 +207,5 @@ def _all(one: Check, values: Any) -> bool:
     return type(values) is list and values != [] and all(map(one, values))
 
 
-def _not_sure(_value: Any) -> bool:
+def _not_sure(_value: object) -> bool:
     return False

@@ -58,7 +58,7 @@ class Credentials:
 
     auth: Auth = Auth.NONE
     client: str | None = None
-    key: str | dict[str, Any] | None = field(default=None, repr=False)
+    key: str | dict[str, object] | None = field(default=None, repr=False)
     kid: str | None = None
     secret: str | None = field(default=None, repr=False)
     method: SecretMethod = SecretMethod.BASIC
@@ -137,7 +137,7 @@ def _written(path: str, file: Path | None, auth: str | None, vault: Transit | No
     return f"Vault without {path}", {}
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, object]:
     try:
         if file.stat().st_mode & _OTHERS:
             raise UserError(f"The credentials file {file} can be read by others; run chmod 600 on it.")

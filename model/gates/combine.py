@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -56,7 +55,7 @@ def own_table(own: GateTable, where: str, *, today: date | None = None) -> GateT
     return table
 
 
-def table_of_run(gates: dict[str, Any]) -> GateTable:
+def table_of_run(gates: dict[str, object]) -> GateTable:
     """Return the gates table of a run: the package's, combined with the one of its training.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from model.fhir.bundles import Item
 from model.fhir.conditional import UNCLEAR, by_identifier
@@ -43,7 +42,7 @@ class Resolution:
         identity = self._final(kind, self.references.resolve(reference, kind))
         return None if identity == UNCLEAR else identity
 
-    def referred(self, reference: Any, kind: str) -> str | None:
+    def referred(self, reference: object, kind: str) -> str | None:
         """Return the id that a Reference means, or ``UNCLEAR``; nothing when it means none."""
         if by_identifier(reference):
             self.links.need_all()

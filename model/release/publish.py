@@ -186,7 +186,7 @@ def release(
     refuse(run.profile, _refused(evaluation, {verdict.name for verdict in judged}))
     about = {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
     evaluation = evaluation.model_copy(update=about).judged(judged)
-    approved: dict[str, Any] = {"approval": {"by": approved_by, "reason": reason} if approved_by else None}
+    approved: dict[str, object] = {"approval": {"by": approved_by, "reason": reason} if approved_by else None}
     contents, written = _contents(folder, run, evaluation, version, approved | ethics, answers or {})
     refuse(run.profile, [card_verdict(profile, written.unanswered)])
     file_list = files.listed(contents)
@@ -272,7 +272,7 @@ def _contents(
     run: Run,
     evaluation: Evaluation,
     version: str,
-    approvals: Mapping[str, Any],
+    approvals: Mapping[str, object],
     answers: Mapping[str, str],
 ) -> tuple[dict[str, bytes], Card]:
     name = f"{MODEL}-{version}"

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -239,7 +238,7 @@ def _contract(scorer: Scorer) -> str:
     )
 
 
-def _consistent(scorer: Scorer, schema: dict[str, Any]) -> None:
+def _consistent(scorer: Scorer, schema: dict[str, object]) -> None:
     """Refuse a contract that another file of the release does not share."""
     server = json.loads(scorer.files.text(files.SERVER_FILE))
     inputs = {

@@ -27,7 +27,7 @@ class Boosting:
 
     name = "gradient-boosting"
 
-    def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, Any]:
+    def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, object]:
         """Return the shape that loses least on held-out patients, with the trees after which they gained no more."""
         parts = tuning_folds(data)
         trials = [self._trial(data, columns, shape, parts) for shape in settings().boosting.shapes]
@@ -56,7 +56,7 @@ class Boosting:
 
     def _trial(
         self, data: Dataset, columns: Sequence[Column], shape: Shape, parts: Sequence[tuple[Numbers, Numbers]]
-    ) -> tuple[float, dict[str, Any]]:
+    ) -> tuple[float, dict[str, object]]:
         """Return the held-out loss of a shape and its parameters with the number of trees."""
         scores, trees = [], []
         for rows, rest in parts:

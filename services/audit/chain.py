@@ -30,7 +30,7 @@ _FIELDS = _RECORDS.c
 _LIMITS = text("SELECT set_config('lock_timeout', :lock, :local), set_config('statement_timeout', :statement, :local)")
 _LIMITED = "audit-limits"
 # Where an entry names an encounter or a patient; each is a search in the index of entries.
-_ABOUT: tuple[Callable[[str], dict[str, Any]], ...] = (
+_ABOUT: tuple[Callable[[str], dict[str, object]], ...] = (
     lambda name: {"encounter": name},
     lambda name: {"patient": name},
     lambda name: {"encounters": [name]},

@@ -1,6 +1,6 @@
 """Requests of CDS Hooks 2.0 as they come from an EHR, and the description of our service (https://cds-hooks.hl7.org/2.0/)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -56,7 +56,7 @@ class HookRequest(_Part):
     context: DischargeContext
     fhirServer: str | None = Field(default=None, max_length=500)  # noqa: N815
     fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
-    prefetch: dict[str, Any] | None = None
+    prefetch: dict[str, object] | None = None
 
 
 class Coding(_Part):
@@ -96,7 +96,7 @@ class FeedbackRequest(_Part):
     feedback: list[CardFeedback] = Field(min_length=1, max_length=MOST_FEEDBACK)
 
 
-def description() -> dict[str, Any]:
+def description() -> dict[str, object]:
     """Return our service as discovery describes it."""
     return {
         "id": SERVICE_ID,

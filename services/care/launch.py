@@ -69,7 +69,7 @@ class Opened:
 def router(care: Care) -> APIRouter:
     """Return the routes of the launch."""
     routes = APIRouter(tags=["smart"])
-    responses: dict[int | str, dict[str, Any]] = {
+    responses: dict[int | str, dict[str, object]] = {
         400: {"description": "The launch is unknown, over or of another browser; launch again from the EHR."},
         502: {"description": "The EHR refused, or does not answer."},
     }
@@ -202,7 +202,7 @@ def _begun(care: Care, state: str, browser: str | None) -> _Begun:
     return _Begun(row.iss, row.verifier)
 
 
-def _redeemed(care: Care, smart: SmartLaunch, code: str, verifier: str) -> Mapping[str, Any]:
+def _redeemed(care: Care, smart: SmartLaunch, code: str, verifier: str) -> Mapping[str, object]:
     """Return the launch context that the token endpoint gives for a code; the token itself is not kept."""
     form = {
         "grant_type": "authorization_code",
@@ -214,7 +214,7 @@ def _redeemed(care: Care, smart: SmartLaunch, code: str, verifier: str) -> Mappi
     return _json(care, "POST", _endpoints(care, smart).token, form)
 
 
-def _json(care: Care, method: str, url: str, form: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+def _json(care: Care, method: str, url: str, form: Mapping[str, str] | None = None) -> Mapping[str, object]:
     headers = {"Accept": "application/json"}
     try:
         answer = care.http.request(method, url, data=form, headers=headers, timeout=TIMEOUT_SECONDS)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from fastapi import Request
 from sqlalchemy import Connection
@@ -162,7 +161,7 @@ def _plain(name: str) -> str:
 
 def worklist_score(features: FreshFeatures, score: AnyScore | None, now: datetime) -> scores.Score:
     """Return a score as the worklist shows it."""
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "freshness_hours": features.as_of_hours,
         "features": _values(features),
         "feeds": tuple(

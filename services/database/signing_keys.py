@@ -62,7 +62,7 @@ class Provider:
         return cls(issuer, audience, hospital, tuple(environment.get("SIGN_IN_ACR", "2").split(",")))
 
 
-def fetch(issuer: str, ca: Path | None = None) -> dict[str, Any]:
+def fetch(issuer: str, ca: Path | None = None) -> dict[str, object]:
     """Return the key set of an identity provider, from where its discovery document says (OpenID Connect Discovery).
 
     Parameters
@@ -159,6 +159,6 @@ def _verifies_rs256(key: Mapping[str, Any]) -> bool:
     )
 
 
-def _modulus(key: Mapping[str, Any]) -> bytes:
+def _modulus(key: Mapping[str, object]) -> bytes:
     number = str(key["n"])
     return urlsafe_b64decode(number + "=" * (-len(number) % 4)).lstrip(b"\0")

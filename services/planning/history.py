@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -87,8 +86,8 @@ def add_feedback(connection: sa.Connection, *, workflow: str, encounter: str, re
     return connection.execute(added).first() is not None
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(
+def _row(outcome: Outcome) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(
         ("risk", "decision", "lace", "model", "version", "digest", "threshold", "fallback_reason", "not_scored_reason")
     )
     row |= {

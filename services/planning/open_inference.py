@@ -11,7 +11,7 @@ ORDER = "order"
 """Parameter of that input: :attr:`model.scoring.contract.Contract.order`, the order that its columns are in."""
 
 
-def request_body(columns: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
+def request_body(columns: Mapping[str, Sequence[float | None]]) -> dict[str, object]:
     """Return the body of an inference request: an input of shape [n, 1] for each feature."""
     return {
         "inputs": [

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from services.replay.cells import Cell, cell
 from services.replay.comparison import Comparison
@@ -43,7 +42,7 @@ class Report:
     not_compared: Mapping[str, Cell]
     comparison: Comparison
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as plain values."""
         compared = asdict(self.comparison)
         return {

@@ -5,7 +5,7 @@ import logging
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from services.transport.credentials import Credentials
 from services.transport.identity import SpiffeId
@@ -89,7 +89,7 @@ class AllowedCallers:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        values = cast("dict[str, Any]", scope)
+        values = cast("dict[str, object]", scope)
         peer = cast("Peer | None", values.get(PEER))
         values[PEER_URI] = str(peer.identity) if peer and peer.identity else ""
         allowed = peer is not None and self._allows(peer, str(values.get("path", "")))

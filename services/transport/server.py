@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -188,7 +188,7 @@ def _peer(connection: ssl.SSLObject) -> Peer:
 
 def _with_peer(app: "ASGI3Application", peer: Peer) -> "ASGI3Application":
     async def with_peer(scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
-        cast("dict[str, Any]", scope)[PEER] = peer
+        cast("dict[str, object]", scope)[PEER] = peer
         await app(scope, receive, send)
 
     return with_peer

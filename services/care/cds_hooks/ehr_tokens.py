@@ -85,7 +85,7 @@ def _bearer(authorization: str | None) -> str:
     return token.strip()
 
 
-def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _unverified(token: str) -> tuple[dict[str, object], dict[str, object]]:
     """Return header and claims before the signature is checked, to find whose keys to check it with."""
     try:
         parts = [json.loads(_decoded(part)) for part in token.split(".")[:2]]
@@ -101,7 +101,7 @@ def _decoded(part: str) -> bytes:
     return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
 
 
-def _check_header(header: dict[str, Any], client: EhrClient) -> None:
+def _check_header(header: dict[str, object], client: EhrClient) -> None:
     if header.get("alg") not in client.algorithms:
         raise refused(f"The algorithm of the token is not allowed; sign with {' or '.join(client.algorithms)}.")
     if header.get("typ", "JWT") != "JWT":
@@ -110,7 +110,7 @@ def _check_header(header: dict[str, Any], client: EhrClient) -> None:
         raise refused("The key set (jku) that the token names is not the registered one.")
 
 
-def _verified(token: str, header: dict[str, Any], client: EhrClient) -> dict[str, Any]:
+def _verified(token: str, header: dict[str, object], client: EhrClient) -> dict[str, object]:
     kid = header.get("kid")
     keys = client.keys.keys
     named = [key for key in keys if key.kid == kid] if kid is not None else list(keys)
@@ -127,13 +127,13 @@ def _verified(token: str, header: dict[str, Any], client: EhrClient) -> dict[str
     raise refused("The signature of the token does not verify; check the keys of this client.")
 
 
-def _audiences(claims: dict[str, Any]) -> list[str]:
+def _audiences(claims: dict[str, object]) -> list[str]:
     audience = claims.get("aud")
     values = audience if isinstance(audience, list) else [audience]
     return [value.rstrip("/") for value in values if isinstance(value, str)]
 
 
-def _check_times(claims: dict[str, Any], now: datetime) -> None:
+def _check_times(claims: dict[str, object], now: datetime) -> None:
     expires, issued = _moment(claims, "exp"), _moment(claims, "iat")
     if now - SKEW >= expires:
         raise refused("The token has expired; send a new one, and check the clock of the EHR.")
@@ -155,7 +155,7 @@ def _moment(claims: dict[str, Any], name: str) -> datetime:
         raise refused(f"The token has no {name}, in seconds since 1970.") from None
 
 
-def _use_once(care: Care, client: EhrClient, claims: dict[str, Any]) -> None:
+def _use_once(care: Care, client: EhrClient, claims: dict[str, object]) -> None:
     """Refuse a token id that was used before; ids are kept until their tokens expire."""
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= LONGEST_JTI:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -28,7 +28,7 @@ REFRESH_SECONDS = 30.0
 KEEP_SECONDS = 3600.0
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Jwks = dict[str, Any]
+Jwks = dict[str, object]
 
 
 class RefusedTokenError(Exception):
@@ -149,6 +149,6 @@ def verify(token: str, settings: WorklistSettings, keys: Keys) -> Person:
     return Person(claims.sub, claims.name, tuple(claims.units), tuple(claims.roles))
 
 
-def _expired(claims: dict[str, Any]) -> bool:
+def _expired(claims: dict[str, object]) -> bool:
     expires = claims.get("exp")
     return isinstance(expires, int | float) and not isinstance(expires, bool) and expires <= time.time()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.care.worklist import codes
@@ -58,7 +57,7 @@ def not_scored_reason(score: DatedScore) -> str:
     return codes.read().not_scored_reasons.get(reason, reason or "the reason is not known")
 
 
-def filters(zone: ZoneInfo) -> dict[str, Callable[..., Any]]:
+def filters(zone: ZoneInfo) -> dict[str, Callable[..., object]]:
     """Return the filters of the templates."""
 
     def moment(at: datetime) -> str:

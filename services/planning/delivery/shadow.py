@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -154,7 +153,7 @@ class Shadow:
             with self._engine.begin() as connection:
                 connection.execute(sa.insert(DIFFERENCES), rows)
 
-    def _rows(self, release: AssignedRelease, copies: Sequence[Copy]) -> list[dict[str, Any]]:
+    def _rows(self, release: AssignedRelease, copies: Sequence[Copy]) -> list[dict[str, object]]:
         columns = {name: [one.values[name] for one in copies] for name in release.contract.names}
         scores: Sequence[tuple[float, str] | None] = [None] * len(copies)
         fault: CallFault | None = None

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -82,7 +81,7 @@ class RoleState:
     stop: StopState | None = None
     model: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return it as plain values; what it has not is left out."""
         plain = {name: value for name, value in asdict(self).items() if value is not None}
         if self.stop is not None:
