@@ -18,6 +18,7 @@ from model.gates import Evaluation, Verdict
 from model.metrics.figure_parts import Spread
 from model.metrics.figures import LaterFigures
 from model.scoring.lineage import Lineage
+from model.scoring.policy import DecisionPolicy
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"
@@ -110,7 +111,7 @@ def card(
     *,
     lineage: Lineage,
     metrics: Evaluation,
-    policy: dict[str, Any],
+    policy: DecisionPolicy,
     contract: dict[str, Any],
     method: str,
     answers: Mapping[str, str],
@@ -121,8 +122,10 @@ def card(
     ----------
     lineage : Lineage
         Its lineage.
-    policy, contract : dict
-        The release's own files.
+    policy : DecisionPolicy
+        Its bands of risk.
+    contract : dict
+        Its input contract, as the file has it.
     metrics : Evaluation
         Its evaluation.
     method : str
@@ -142,7 +145,7 @@ def card(
         "method": method,
         "clinical": lineage.profile == CLINICAL,
         "hospitals": ", ".join(lineage.hospitals),
-        "bands": ", ".join(f"{band['name']} from {band['from']:.3f}" for band in policy["bands"]),
+        "bands": ", ".join(f"{band.name} from {band.start:.3f}" for band in policy.bands),
         "calibration": _calibration(metrics),
         "figures": _figures(metrics, baseline),
         "baseline": baseline,

@@ -10,6 +10,7 @@ from model.dataset.columns import Column
 from model.dataset.dataset import Floats
 from model.definitions.features import Definitions, Feature
 from model.gates import GateTable
+from model.scoring.policy import DecisionBand, DecisionPolicy
 from model.training.run import Run
 
 RUNTIME = "services.model_server.ReadmissionModel"
@@ -59,13 +60,17 @@ def trained(columns: Sequence[Column], values: Floats) -> dict[str, dict[str, An
     return {column.name: _trained(column, values[:, place]) for place, column in enumerate(columns)}
 
 
-def policy(run: Run) -> dict[str, Any]:
+def policy(run: Run) -> DecisionPolicy:
     """Return the bands of risk, the highest first; the last takes everybody else."""
     bands = GateTable.model_validate(run.gates).policy
     ordered = sorted(bands, key=lambda name: bands[name].top_share)
-    rows = [{"name": name, "from": run.thresholds[name], "action": bands[name].action} for name in ordered]
-    rows[-1]["from"] = 0.0
-    return {"bands": rows}
+    starts = [run.thresholds[name] for name in ordered[:-1]] + [0.0]
+    return DecisionPolicy(
+        bands=tuple(
+            DecisionBand(name=name, start=start, action=bands[name].action)
+            for name, start in zip(ordered, starts, strict=True)
+        )
+    )
 
 
 def server_settings(name: str, version: str, run: Run) -> dict[str, Any]:

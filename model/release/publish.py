@@ -301,7 +301,7 @@ def _contents(
         files.PIPELINE_FILE: pipeline,
         files.COMPILED_FILE: dumped(document),
         files.CONTRACT_FILE: _json(schema),
-        files.POLICY_FILE: _json(decisions),
+        files.POLICY_FILE: _json(decisions.written()),
         files.METRICS_FILE: _json(ReleaseMetrics.of(evaluation).written()),
         files.LINEAGE_FILE: _json(lineage),
         files.REFERENCE_FILE: _json(expected),

@@ -32,6 +32,7 @@ from model.io.json_elements import element
 from model.metrics.figures import Figures
 from model.scoring.contract import Contract, Feature, Floats, Values
 from model.scoring.lineage import Lineage
+from model.scoring.policy import DecisionPolicy
 from model.scoring.standing import Standing, standing
 
 REASONS = 3
@@ -133,7 +134,8 @@ class Scorer:
     def __init__(self, files: ReleaseFiles) -> None:
         self.files = files
         self.contract = Contract.parse(files.text(CONTRACT_FILE))
-        self._bands = [(b["name"], float(b["from"]), b["action"]) for b in json.loads(files.text(POLICY_FILE))["bands"]]
+        self.policy = DecisionPolicy.parse(files.text(POLICY_FILE))
+        self._bands = [(band.name, band.start, band.action) for band in self.policy.bands]
         self.compiled = COMPILED_FILE in files.contents
         self._explainer = compiled_explainer(files, self.contract) if self.compiled else self.evaluated_explainer
 

@@ -18,6 +18,7 @@ from model.definitions.features import definitions
 from model.errors import UserError
 from model.scoring.contract import Contract
 from model.scoring.lineage import Lineage, RecordedApproval
+from model.scoring.policy import DecisionPolicy
 from services.workflows import ReleaseClass
 
 ANSWERS = ReleaseClass.TABULAR_RISK
@@ -157,7 +158,7 @@ class ReleaseSource:
 
 
 def _release(found: files.ReleaseFiles, lineage: Lineage, schema: Mapping[str, Any]) -> AssignedRelease:
-    bands = json.loads(found.text(files.POLICY_FILE))["bands"]
+    policy = DecisionPolicy.model_validate_json(found.text(files.POLICY_FILE))
     return AssignedRelease(
         model=lineage.model,
         version=lineage.version,
@@ -166,7 +167,7 @@ def _release(found: files.ReleaseFiles, lineage: Lineage, schema: Mapping[str, A
         schema_version=int(schema.get("x-schema-version", 0)),
         return_days=lineage.return_days,
         contract=Contract(schema),
-        bands=tuple(Band(_code(row["name"]), float(row["from"]), str(row["action"])) for row in bands),
+        bands=tuple(Band(_code(band.name), band.start, band.action) for band in policy.bands),
         approvals=tuple(_approvals(lineage)),
     )
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from model.artifact.files import CONTRACT_FILE, DIGEST_CHARACTERS, POLICY_FILE
+from model.artifact.files import CONTRACT_FILE, DIGEST_CHARACTERS
 from model.errors import UserError
 from model.scoring import Scorer
 from model.scoring.contract import Floats
@@ -89,7 +89,7 @@ class Candidate:
     @cached_property
     def threshold(self) -> float:
         """The least risk of the highest band, as audit records have it."""
-        return float(json.loads(self._scorer.files.text(POLICY_FILE))["bands"][0]["from"])
+        return self._scorer.policy.bands[0].start
 
     def scored(self, answers: Mapping[str, RecordedScore | str]) -> tuple[list[Pair], Counter[str]]:
         """Score recorded values.

@@ -1,4 +1,4 @@
-"""Metrics and lineage of a release: the bytes that plain JSON of the run gives, and typed when they are read."""
+"""Metrics, lineage and policy of a release: the bytes that plain JSON of the run gives, and typed when they are read."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,7 @@ from model.evaluation.run import EVALUATION_FILE, read_evaluation
 from model.gates import Evaluation
 from model.release.metrics import ReleaseMetrics
 from model.scoring.lineage import Lineage
+from model.scoring.policy import DecisionPolicy
 from model.training.run import RUN_FILE, read_run
 from tests.support.model.model_world import evaluated
 from tests.support.model.release_world import released
@@ -65,3 +66,12 @@ def test_an_unknown_headline_is_written_as_null() -> None:
         **dict.fromkeys(("roc_auc", "lace_roc_auc", "pr_auc", "brier", "calibration_slope")),
         "evaluation": {},
     }
+
+
+def test_a_release_s_policy_is_written_as_it_is_read(tmp_path: Path) -> None:
+    written = (Path(released(tmp_path).place) / files.POLICY_FILE).read_bytes()
+    policy = DecisionPolicy.parse(written.decode())
+    assert as_written(policy.written()) == written
+    assert (policy.bands[0].name, policy.bands[-1].start) == ("high", 0.0)
+    with pytest.raises(UserError, match=r"policy\.json of the release cannot be read"):
+        DecisionPolicy.parse('{"bands": [{"name": "high"}]}')
