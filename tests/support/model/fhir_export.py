@@ -16,7 +16,7 @@ LATER = "2025-01-11T00:00:00Z"
 
 
 def credentials(server: FhirServer) -> Credentials:
-    return Credentials(auth=Auth.SMART, client="north-ehr", key=KEY.as_dict(private=True), ca=server.ca)
+    return Credentials(auth=Auth.SMART, client="north-ehr", key=dict(KEY.as_dict(private=True)), ca=server.ca)
 
 
 def run(server: FhirServer, place: Path, **options: Any) -> Landed:
