@@ -8,7 +8,7 @@ from infra.settings.fields import Section, Text, Url, matching
 
 Base64Url = Annotated[str, matching(r"[A-Za-z0-9_-]+", "base64url without padding, as in a JSON Web Key", 2000)]
 ApplicationName = Annotated[
-    str, matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "small letters, digits and hyphens, at most 63 characters", 63)
+    str, matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63 characters", 63)
 ]
 _ELLIPTIC, _RSA = "EC", "RSA"
 

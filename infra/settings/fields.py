@@ -119,13 +119,13 @@ _NETWORK_FORM = "the first address and length of an IPv4 network, such as 10.50.
 _MEMORY_FORM = "MiB or GiB, such as 512Mi or 2Gi"
 
 EnvironmentName = Annotated[
-    str, matching(r"[a-z][a-z0-9]*", "small letters and digits, starting with a letter, at most 12 characters", 12)
+    str, matching(r"[a-z][a-z0-9]*", "lower-case letters and digits, starting with a letter, at most 12 characters", 12)
 ]
 HospitalName = Annotated[
     str,
     matching(
         r"[a-z](-?[a-z0-9])*",
-        "small letters, digits and single hyphens, starting with a letter, at most 24 characters",
+        "lower-case letters, digits and single hyphens, starting with a letter, at most 24 characters",
         24,
     ),
 ]

@@ -53,7 +53,7 @@ ModelName = Annotated[
     str,
     matching(
         r"[a-z](-?[a-z0-9])*",
-        "small letters, digits and single hyphens, starting with a letter, at most 32 characters",
+        "lower-case letters, digits and single hyphens, starting with a letter, at most 32 characters",
         32,
     ),
 ]

@@ -171,7 +171,7 @@ def test_the_end_of_the_record_is_not_published() -> None:
     ("source", "hospital", "why"),
     [
         ("nowhere", "north", "check the path"),
-        ("in", "North Hospital", "lower case"),
+        ("in", "North Hospital", "lower-case letters"),
         ("https://x", "north", "files, a folder"),
     ],
 )

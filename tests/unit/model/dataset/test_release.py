@@ -275,7 +275,7 @@ def test_the_server_takes_categories_as_text(
 
 def test_a_hospital_s_name_must_be_one_that_keys_and_registry_take(made: Path, tmp_path: Path) -> None:
     words = Words(label="back", patient="mrn")
-    with pytest.raises(UserError, match="--hospital must be small letters"):
+    with pytest.raises(UserError, match="--hospital must be lower-case letters"):
         train(
             str(made / "table.csv"),
             out=tmp_path / "run",

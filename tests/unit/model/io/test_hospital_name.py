@@ -33,5 +33,5 @@ def test_every_reader_of_a_name_accepts_the_same(name: str) -> None:
 
 def test_a_bad_name_is_refused_with_the_form_of_a_good_one() -> None:
     check_hospital("north")
-    with pytest.raises(UserError, match="small letters, digits and single hyphens, at most 24, such as north"):
+    with pytest.raises(UserError, match="lower-case letters, digits and single hyphens, at most 24, such as north"):
         check_hospital("North")
