@@ -2,11 +2,11 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnClause, Connection, bindparam, cast, column, insert, or_, select, table, text
+from sqlalchemy import ColumnClause, Connection, cast, column, or_, select, table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,8 +15,12 @@ from services.audit.errors import AuditError, NotRecordedError
 from services.audit.records import AuditEntry, KeptValues, Record
 
 SALT_BYTES = 32
-LOCK_MILLISECONDS = 2000
-"""How long an append waits for the lock of the chain before nothing is answered."""
+LOCK_MILLISECONDS = 2500
+"""How long an append waits for the lock of the chain before nothing is answered.
+
+Whoever holds it waits for the disk, whose slowest flush in a soak took 2.2 s: one such flush fails nobody. Care waits
+3 s for planning, the shortest limit of a caller, so the refusal still reaches it.
+"""
 STATEMENT_MILLISECONDS = 5000
 BATCH = 1000
 
@@ -37,86 +41,57 @@ _ABOUT: tuple[Callable[[str], dict[str, object]], ...] = (
     lambda name: {"scores": [{"encounter": name}]},
     lambda name: {"scores": [{"patient": name}]},
 )
-_APPEND = insert(_RECORDS).values(entry=bindparam("entry")).returning(*_SET_BY_DATABASE)
-# One exchange with the database instead of five. The values are inserted from the row of the record, so after it.
+# One exchange with the database, whatever the number of entries. The trigger links the rows in the order in which they
+# are inserted, and under the lock their sequences have no gap. The values are inserted from the rows of the records, so
+# after them; a value of another record than its own is refused, because that does not name its digest.
+_APPEND = text(
+    "WITH record AS ("
+    "INSERT INTO audit.records (entry) "
+    "SELECT entry FROM unnest(CAST(:entries AS text[])) WITH ORDINALITY AS given (entry, place) ORDER BY place "
+    "RETURNING sequence, recorded_at, login, previous_hash, hash"
+    ") SELECT sequence, recorded_at, login, previous_hash, hash FROM record ORDER BY sequence"
+)
+# A statement of its own: PostgreSQL asks for the right to insert values also without any, which audit-eraser has not.
 _APPEND_WITH_VALUES = text(
     "WITH record AS ("
-    "INSERT INTO audit.records (entry) VALUES (:entry) RETURNING sequence, recorded_at, login, previous_hash, hash"
+    "INSERT INTO audit.records (entry) "
+    "SELECT entry FROM unnest(CAST(:entries AS text[])) WITH ORDINALITY AS given (entry, place) ORDER BY place "
+    "RETURNING sequence, recorded_at, login, previous_hash, hash"
     "), kept AS ("
     "INSERT INTO audit.feature_values (sequence, digest, salt, content) "
-    "SELECT sequence, kept.* FROM record, "
-    "unnest(CAST(:digests AS bytea[]), CAST(:salts AS bytea[]), CAST(:contents AS bytea[])) AS kept"
-    ") SELECT sequence, recorded_at, login, previous_hash, hash FROM record"
+    "SELECT (SELECT min(sequence) FROM record) + place, digest, salt, content FROM "
+    "unnest(CAST(:places AS int[]), CAST(:digests AS bytea[]), CAST(:salts AS bytea[]), CAST(:contents AS bytea[])) "
+    "AS kept (place, digest, salt, content)"
+    ") SELECT sequence, recorded_at, login, previous_hash, hash FROM record ORDER BY sequence"
 )
+_REFUSED_CONTENT = frozenset({"22", "23", "54"})
+"""Classes of SQLSTATE that one entry can cause by what it holds: data, constraint, limit."""
 
 
-def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes | None] = ()) -> Record:
-    """Append a record to the chain, and commit it durably.
+@dataclass(frozen=True)
+class PreparedEntry:
+    """An entry in canonical JSON, and the feature values beside it: digest, salt and content of each."""
+
+    canonical: str
+    values: tuple[tuple[bytes, bytes, bytes], ...] = ()
+
+
+def prepared(entry: AuditEntry, features: Sequence[bytes | None] = ()) -> PreparedEntry:
+    """Return an entry as it is written, with a digest for each of the feature values.
 
     Parameters
     ----------
-    connection : Connection
-        A connection to the hospital's database ``audit`` with a login of ``audit-writer``, without an open transaction.
     entry : AuditEntry
         What is on record.
     features : sequence of bytes or None
         The exact feature values of each of ``entry.scores`` (:func:`services.audit.records.feature_bytes`). They are
         kept beside the record with a random salt, under a digest that the record holds: after their deletion the
         digest says nothing about them.
-
-    Returns
-    -------
-    Record
-        The record, with its sequence and hash.
-
-    Raises
-    ------
-    NotRecordedError
-        If it is not on record; then nothing may be answered.
     """
-    entry, values = _with_digests(entry, features)
-    canonical = entry.canonical()
-    try:
-        # The statement is its own transaction; the limits are those of the connection, for as long as it is open.
-        with connection.execution_options(isolation_level="AUTOCOMMIT").begin():
-            if _LIMITED not in connection.info:
-                _limit(connection, local=False)
-                connection.info[_LIMITED] = True
-            return _appended(connection, canonical, values)
-    except SQLAlchemyError as fault:
-        # The database's text may repeat values of the entry.
-        raise NotRecordedError(f"The audit record was not written (SQLSTATE {sqlstate(fault)}).") from None
-
-
-def insert_entry(connection: Connection, canonical: str) -> Record:
-    """Insert an entry in the caller's transaction, which holds the lock of the chain from here to its end."""
-    _limit(connection, local=True)
-    return _appended(connection, canonical, [])
-
-
-def _limit(connection: Connection, *, local: bool) -> None:
-    """Limit the waits of the transaction, or of the connection."""
-    limits = {"lock": str(LOCK_MILLISECONDS), "statement": str(STATEMENT_MILLISECONDS)}
-    connection.execute(_LIMITS, {**limits, "local": local})
-
-
-def _appended(connection: Connection, canonical: str, values: Sequence[tuple[bytes, bytes, bytes]]) -> Record:
-    if values:
-        digests, salts, contents = (list(column) for column in zip(*values, strict=True))
-        kept = {"digests": digests, "salts": salts, "contents": contents}
-        row = connection.execute(_APPEND_WITH_VALUES, {"entry": canonical, **kept}).one()
-    else:
-        row = connection.execute(_APPEND, {"entry": canonical}).one()
-    return Record(row[0], row[1], row[2], row[3], row[4], canonical)
-
-
-def _with_digests(
-    entry: AuditEntry, features: Sequence[bytes | None]
-) -> tuple[AuditEntry, list[tuple[bytes, bytes, bytes]]]:
     if any(score.features_digest for score in entry.scores):
         raise AuditError("The digest of feature values is computed here; give the values.")
     if not features:
-        return entry, []
+        return PreparedEntry(entry.canonical())
     if len(features) != len(entry.scores):
         raise AuditError("Give feature values, or None, for each score of the entry.")
     values, scores = [], []
@@ -128,7 +103,92 @@ def _with_digests(
         digest = KeptValues(salt, content).digest()
         values.append((bytes.fromhex(digest), salt, content))
         scores.append(replace(score, features_digest=digest))
-    return replace(entry, scores=tuple(scores)), values
+    return PreparedEntry(replace(entry, scores=tuple(scores)).canonical(), tuple(values))
+
+
+def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes | None] = ()) -> Record:
+    """Append a record to the chain, and commit it durably.
+
+    Parameters
+    ----------
+    connection : Connection
+        A connection to the hospital's database ``audit`` with a login of ``audit-writer``, without an open transaction.
+    entry, features
+        As for :func:`prepared`.
+
+    Returns
+    -------
+    Record
+        The record, with its sequence and hash.
+
+    Raises
+    ------
+    NotRecordedError
+        If it is not on record; then nothing may be answered.
+    """
+    (written,) = append_each(connection, [prepared(entry, features)])
+    if isinstance(written, NotRecordedError):
+        raise written
+    return written
+
+
+def append_each(connection: Connection, entries: Sequence[PreparedEntry]) -> list[Record | NotRecordedError]:
+    """Append records to the chain, and return for each, in order, the record or why it is not on record.
+
+    They are committed together. If the database refuses what one of them holds, each is committed by itself.
+
+    Parameters
+    ----------
+    connection : Connection
+        As for :func:`append`.
+    entries : sequence of PreparedEntry
+        What is on record.
+    """
+    try:
+        return list(_committed(connection, entries))
+    except SQLAlchemyError as fault:
+        state = sqlstate(fault)
+        if len(entries) > 1 and state[:2] in _REFUSED_CONTENT:
+            return [written for entry in entries for written in append_each(connection, [entry])]
+        # The database's text may repeat values of an entry. After another fault, such as a lost connection, they may be
+        # on record, so none is written again.
+        return [NotRecordedError(f"The audit record was not written (SQLSTATE {state}).")] * len(entries)
+
+
+def insert_entry(connection: Connection, canonical: str) -> Record:
+    """Insert an entry in the caller's transaction, which holds the lock of the chain from here to its end."""
+    _limit(connection, local=True)
+    (record,) = _inserted(connection, [PreparedEntry(canonical)])
+    return record
+
+
+def _committed(connection: Connection, entries: Sequence[PreparedEntry]) -> list[Record]:
+    # The statement is its own transaction; the limits are those of the connection, for as long as it is open.
+    with connection.execution_options(isolation_level="AUTOCOMMIT").begin():
+        if _LIMITED not in connection.info:
+            _limit(connection, local=False)
+            connection.info[_LIMITED] = True
+        return _inserted(connection, entries)
+
+
+def _limit(connection: Connection, *, local: bool) -> None:
+    """Limit the waits of the transaction, or of the connection."""
+    limits = {"lock": str(LOCK_MILLISECONDS), "statement": str(STATEMENT_MILLISECONDS)}
+    connection.execute(_LIMITS, {**limits, "local": local})
+
+
+def _inserted(connection: Connection, entries: Sequence[PreparedEntry]) -> list[Record]:
+    values = [(place, *value) for place, entry in enumerate(entries) for value in entry.values]
+    given: dict[str, Sequence[Any]] = {"entries": [entry.canonical for entry in entries]}
+    if values:
+        given |= dict(
+            zip(("places", "digests", "salts", "contents"), map(list, zip(*values, strict=True)), strict=True)
+        )
+    rows = connection.execute(_APPEND_WITH_VALUES if values else _APPEND, given)
+    return [
+        Record(row[0], row[1], row[2], row[3], row[4], entry.canonical)
+        for row, entry in zip(rows, entries, strict=True)
+    ]
 
 
 def head(connection: Connection) -> Record | None:

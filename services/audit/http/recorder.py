@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from model.io.database import sqlstate
 from services.audit import chain
 from services.audit.errors import NotRecordedError
+from services.audit.http.group_commit import GroupCommit, Written
 from services.audit.records import AuditEntry, Record, Service
 from services.database.errors import DatabaseError
 
@@ -60,14 +62,13 @@ class Recorder:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def append(self, entry: AuditEntry, features: Sequence[bytes | None] = ()) -> Record:
-        """Append a record; NotRecordedError if it is not on record."""
-        try:
-            with self.engine.connect() as connection:
-                return chain.append(connection, entry, features)
-        except SQLAlchemyError as fault:
-            raise NotRecordedError(f"No connection to the audit database (SQLSTATE {sqlstate(fault)}).") from None
-        except DatabaseError as fault:
-            raise NotRecordedError(f"No connection to the audit database: {fault}.") from None
+        """Append a record, with those of other threads that wait; NotRecordedError if it is not on record."""
+        return self._commits.append(chain.prepared(entry, features))
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait for a commit before theirs."""
+        return self._commits.waiting
 
     def append_start(self, entry: AuditEntry, patience_seconds: float = START_SECONDS) -> Record:
         """Append the record of the service's start; wait for a database that cannot take it yet.
@@ -91,3 +92,17 @@ class Recorder:
             reraise=True,
         )
         return attempts(self.append, entry)
+
+    @cached_property
+    def _commits(self) -> GroupCommit:
+        return GroupCommit(self._written)
+
+    def _written(self, entries: Sequence[chain.PreparedEntry]) -> list[Written]:
+        try:
+            with self.engine.connect() as connection:
+                return chain.append_each(connection, entries)
+        except SQLAlchemyError as fault:
+            reason = f" (SQLSTATE {sqlstate(fault)})"
+        except DatabaseError as fault:
+            reason = f": {fault}"
+        return [NotRecordedError(f"No connection to the audit database{reason}.")] * len(entries)
