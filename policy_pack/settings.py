@@ -68,6 +68,8 @@ class Exemption(_Strict):
         The kind (type without version) of the resources.
     resource
         A glob pattern for the name of the resources, or a URN.
+    finding
+        A glob pattern for the finding, where the control has others of which the stack is not exempt.
     reason, owner, approver, ticket
         The reason, who is responsible, who else approved it, and where that is recorded.
     expires
@@ -79,6 +81,7 @@ class Exemption(_Strict):
     control: Text
     kind: Text
     resource: Text
+    finding: Text = "*"
     reason: Text
     owner: Text
     approver: Text

@@ -98,6 +98,7 @@ def _covers(exemption: Exemption, result: Result) -> bool:
     return (
         exemption.control == result.control
         and exemption.kind == result.kind
+        and (result.status is Status.UNKNOWN or fnmatchcase(result.message, exemption.finding))
         and (fnmatchcase(result.name, exemption.resource) or result.urn == exemption.resource)
     )
 

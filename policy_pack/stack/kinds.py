@@ -22,6 +22,7 @@ IAM_POLICIES = (
     "aws:iam/groupPolicy:GroupPolicy",
 )
 VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
 ID_KEYS = ("id", "arn", "name")
 EKS = "aws:eks/cluster:Cluster"
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
@@ -43,6 +44,7 @@ NAMESPACE = "k8s:core/Namespace"
 SERVICE = "k8s:core/Service"
 SERVICE_ACCOUNT = "k8s:core/ServiceAccount"
 CONFIG_MAP = "k8s:core/ConfigMap"
+SECRET = "k8s:core/Secret"
 NETWORK_POLICY = "k8s:networking.k8s.io/NetworkPolicy"
 PERSISTENT_VOLUME = "k8s:core/PersistentVolume"
 STORAGE_CLASS = "k8s:storage.k8s.io/StorageClass"

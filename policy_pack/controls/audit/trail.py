@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.facts.data_stores import arn_of
 from policy_pack.facts.records.table import RecordedEvent, records
-from policy_pack.facts.records.trail import TRAIL, reaches
+from policy_pack.facts.records.trail import OPERATORS, TRAIL, reaches
 from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, expect, is_empty, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
@@ -47,6 +47,8 @@ def selectors_are_complete(trail: Resource) -> Findings:
         for field in fields:
             if all(view.known and view.absent for name, view in field.fields() if name != "field"):
                 yield violation("has a selector with a field of no values", field.path)
+            if unknown := sorted({name for name, _ in field.fields()} - {"field", *OPERATORS}):
+                yield violation(f"has a selector with {unknown[0]}, which is no operator of CloudTrail", field.path)
 
 
 @join_check("AUD-01", TRAIL)

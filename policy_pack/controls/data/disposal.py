@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from policy_pack.controls.rules import join_check
-from policy_pack.facts.structure import hospital_of, structural_classes
+from policy_pack.facts.records.table import records
+from policy_pack.facts.structure import AUDIT, hospital_of, structural_classes
 from policy_pack.stack.checks import Findings, StackContext, guarded, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.hospital_entries import HospitalEntry
@@ -34,6 +35,21 @@ def lifecycles_agree_with_the_entry(lifecycle: Resource, context: StackContext) 
         for days in _days(rules, "expiration.days"):
             message = f"deletes releases after {days} days; keep what scored a patient, without expiration"
             yield violation(message, "rules")
+
+
+@join_check("INT-01", BUCKET_LIFECYCLE)
+def records_end(lifecycle: Resource, context: StackContext) -> Findings:
+    """Require that records end, current and replaced ones: what nobody may delete any more has names of patients."""
+    bucket = context.graph.target(lifecycle, "bucket", (BUCKET,), BUCKET_KEYS)
+    if bucket is None or AUDIT not in structural_classes(bucket, context):
+        return
+    rules = [rule for rule in lifecycle.at("rules").items() if rule.at("status").value != "Disabled"]
+    most = records().bucket_days_at_most
+    for path in ("expiration.days", "noncurrentVersionExpiration.noncurrentDays"):
+        days = min(_days(rules, path), default=None)
+        if days is None or days > most:
+            found = "for ever" if days is None else f"for {days} days"
+            yield violation(f"keeps records {found}; set {path} to at most {most}", "rules")
 
 
 def _ends(rules: list[View], entry: HospitalEntry, retention: str, hospital: str) -> Findings:

@@ -49,6 +49,7 @@ _PROTECTED = (
     "aws:efs/fileSystem:FileSystem",
     "aws:backup/vault:Vault",
     "vault:index/mount:Mount",
+    "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
     "vault:transit/secretBackendKey:SecretBackendKey",
 )
 _RELEASE = re.compile(r"s3://(?P<bucket>[^/]+)/(?:[^/]+/)*v\d+(?:\.\d+)*/(?P<digest>[0-9a-f]{12,64})/?")
@@ -99,6 +100,9 @@ def buckets_have_object_lock(bucket: Resource, context: StackContext) -> Finding
             lock.at("rule.defaultRetention.mode"), one_of(*modes), f"its object lock mode is not {' or '.join(modes)}"
         )
         period = lock.at("rule.defaultRetention")
+        enabled = bucket.at("objectLockEnabled")
+        message = "is declared without object lock (objectLockEnabled), so that the next one of its name has none"
+        yield from expect(enabled, is_true, message)
         days = (period.at("days").value or 0) + 365 * (period.at("years").value or 0)
         least = records().bucket_days if data_class == "audit" else 1
         if days < least:

@@ -23,6 +23,7 @@ from policy_pack.stack.kinds import (
     CLIENT_POLICY,
     GATEWAY,
     HELM_CHARTS,
+    HTTP_ROUTE,
     INFERENCE_SERVICE,
     INGRESS,
     LISTENERS,
@@ -197,6 +198,19 @@ def policies_apply_to_objects_of_the_stack(policy: Resource, context: StackConte
             yield violation(f"applies to {kind} {name}, which the stack does not have", reference.path)
         elif section and section not in _sections(target):
             yield violation(f"applies to {section} of {kind} {name}, which does not have it", reference.path)
+
+
+@join_check("SEG-12", TRAFFIC_POLICY)
+def requests_at_once_are_limited(policy: Resource, context: StackContext) -> Findings:
+    """Require a limit of requests at once on routes with pods: without it one client's slow requests fill the pods."""
+    limit = "spec.circuitBreaker.maxParallelRequests"
+    if not policy.at(limit).absent:
+        return
+    namespace = object_namespace(policy, context.graph)
+    for reference in policy.at("spec.targetRefs").items():
+        route = named(context.graph, HTTP_ROUTE, namespace, reference.at("name").text())
+        if route is not None and any(not rule.at("backendRefs").absent for rule in route.at("spec.rules").items()):
+            yield violation(f"has no limit of requests at once for its pods ({limit})", limit)
 
 
 def _sections(target: Resource) -> set[str]:

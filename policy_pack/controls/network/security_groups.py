@@ -17,7 +17,7 @@ from policy_pack.facts.exposure.table import Reach
 from policy_pack.stack.checks import Findings, StackContext, violation
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import DATABASES, EKS, ID_KEYS
-from policy_pack.stack.values import NotKnownError
+from policy_pack.stack.values import UNKNOWN, NotKnownError
 
 _HTTPS = 443
 _GROUP_FIELDS = {
@@ -25,6 +25,17 @@ _GROUP_FIELDS = {
     INGRESS_RULE: "referencedSecurityGroupId",
     EGRESS_RULE: "referencedSecurityGroupId",
 }
+# What a rule is in AWS, beside its description; the group first.
+_CONTENT = (
+    "securityGroupId",
+    "ipProtocol",
+    "fromPort",
+    "toPort",
+    "cidrIpv4",
+    "cidrIpv6",
+    "prefixListId",
+    "referencedSecurityGroupId",
+)
 _REMOTE_SHELLS = (22, 3389)
 _CLUSTER_GROUP = "vpcConfig.clusterSecurityGroupId"
 # What only answers connections: kinds, and where each names its security groups.
@@ -92,6 +103,31 @@ def rules_name_groups_of_the_stack(resource: Resource, context: StackContext) ->
             yield violation("names a security group that the stack does not have", rule.path or field)
         if not rule.single and not _is_own(rule, field, context.graph):
             yield violation("allows more than one port of TCP between security groups", rule.path)
+
+
+@join_check("SEG-05", EGRESS_RULE, INGRESS_RULE)
+def rules_are_not_there_twice(resource: Resource, context: StackContext) -> Findings:
+    """Refuse a rule that the group has by another resource: AWS refuses it, and what it was for is missing."""
+    alike: dict[tuple[str, ...], list[str]] = context.graph.memo("rules of groups by content", _by_content)
+    others = [name for name in alike.get(_content(resource), ()) if name != resource.name]
+    if others:
+        yield violation(f"is the same as {others[0]}, which AWS refuses; one of them has the other's network or port")
+
+
+def _by_content(graph: Graph) -> dict[tuple[str, ...], list[str]]:
+    found: dict[tuple[str, ...], list[str]] = {}
+    for rule in graph.of(EGRESS_RULE, INGRESS_RULE):
+        if content := _content(rule):
+            found.setdefault(content, []).append(rule.name)
+    return found
+
+
+def _content(rule: Resource) -> tuple[str, ...]:
+    """Return what a rule is in AWS; empty where a part is not known, or it is of no group."""
+    values = [rule.at(field).raw for field in _CONTENT]
+    if values[0] in (None, "") or any(value is UNKNOWN for value in values):
+        return ()
+    return (rule.kind, *map(str, values))
 
 
 def _is_stranger(resource: Resource, field: str, graph: Graph) -> bool:

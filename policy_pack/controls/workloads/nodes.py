@@ -116,6 +116,8 @@ def _apart(labels: View, taints: View, effect: str, context: StackContext) -> Fi
     if classes[name] and (key, name, effect) not in found:
         message = f"has no taint {key}={name} ({effect}), so pods of other zones are put on its nodes"
         yield violation(message, taints.path)
+    if found - {(key, name, effect)}:
+        yield violation("has a taint that no pod of the tables tolerates, so none is put on its nodes", taints.path)
 
 
 @resource_check("CM-03", EKS)

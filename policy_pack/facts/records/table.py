@@ -69,6 +69,7 @@ class RecordTable:
     protocols: tuple[str, ...]
     log_days: int = field()
     bucket_days: int = field()
+    bucket_days_at_most: int = field()
 
 
 @cache

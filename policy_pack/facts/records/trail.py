@@ -16,6 +16,7 @@ _POSITIVE: Mapping[str, Callable[[str, str], bool]] = {
     "endsWiths": str.endswith,
 }
 _NEGATIVE = {"notEquals": "equals", "notStartsWiths": "startsWiths", "notEndsWiths": "endsWiths"}
+OPERATORS: Final = frozenset((*_POSITIVE, *_NEGATIVE))
 
 
 def reaches(trail: Resource, event: RecordedEvent, arn: str = "") -> bool:
