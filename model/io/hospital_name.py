@@ -23,5 +23,6 @@ def check_hospital(name: str) -> None:
     """Refuse a text that is not a name of a hospital."""
     if not is_hospital(name):
         raise UserError(
-            f"--hospital must be lower-case letters, digits and single hyphens, at most {MOST_CHARACTERS}, such as north."
+            "--hospital must be lower-case letters, digits and single hyphens, "
+            f"at most {MOST_CHARACTERS}, such as north."
         )

@@ -130,8 +130,8 @@ def place(
 def unit_name(text: str, units: Sequence[str]) -> str:
     """Return the name of a unit as the hospital's sign-in has it, from the words of the EHR.
 
-    Spaces, hyphens and capitals do not count. A unit that sign-in does not have is named in lower-case letters with hyphens;
-    nobody sees its patients.
+    Spaces, hyphens and capitals do not count. A unit that sign-in does not have is named in lower-case letters with
+    hyphens; nobody sees its patients.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Metrics, lineage and policy of a release: the bytes that plain JSON of the run gives, and typed when they are read."""
+"""Metrics, lineage and policy of a release: the bytes of the run's plain JSON, and typed when they are read."""
 
 import json
 from pathlib import Path
