@@ -42,7 +42,7 @@ def test_an_ehr_may_launch_the_worklist(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (ehr(application="North EHR"), "hospitals[0].ehr.application 'North EHR' cannot be used here; write lower-case"),
+        (ehr(application="North EHR"), "hospitals[0].ehr.application 'North EHR' cannot be used here; write"),
         (ehr(application="x" * 64), "at most 63 characters."),
         (ehr(launch={"issuer": LAUNCH["issuer"]}), "hospitals[0].ehr.launch.client is missing; add it"),
         (ehr(launch=LAUNCH | {"issuer": "http://fhir.example"}), "is not a plain https address"),
