@@ -1,5 +1,6 @@
 """Alarms: each event of the record table that must alarm a person reaches one."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from policy_pack.facts.records import filter_pattern
 from policy_pack.facts.records.alarms import ALARM, FILTER, AlarmPaths, alarm_paths
 from policy_pack.facts.records.table import AlarmedEvent, Notice, records
 from policy_pack.facts.records.topics import SUBSCRIPTION, TOPIC
-from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, violation
+from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import ROLE
 from policy_pack.stack.text import known_text
@@ -30,6 +31,14 @@ def alarms_notify_topics_of_the_stack(alarm: Resource, context: StackContext) ->
     paths = alarm_paths(context.graph)
     for path in paths.strange_actions(alarm):
         yield violation("notifies something other than a topic of the stack", path)
+
+
+@join_check("AUD-07", ALARM)
+def alarms_count_records(alarm: Resource, context: StackContext) -> Findings:
+    """Require that an alarm of records counts them, as the metric of a filter has a value for each."""
+    if alarm_paths(context.graph).is_of_records(alarm):
+        yield from expect(alarm.at("statistic"), lambda value: value == "Sum", "does not count records (statistic Sum)")
+        yield from expect(alarm.at("threshold"), between(1, math.inf), "its threshold is less than one record")
 
 
 @join_check("AUD-07", SUBSCRIPTION)

@@ -113,7 +113,7 @@ def _text(value: Any) -> str:
 
 
 def _is_listed(values: Collection[Value], value: Any) -> bool:
-    return (value is None and None in values) or (value is not None and _text(value) in map(_text, values))
+    return value in values if value is None else _text(value) in (_text(one) for one in values if one is not None)
 
 
 def _is_like(pattern: str, value: Any) -> bool:

@@ -82,6 +82,13 @@ class AlarmPaths:
             if not alarm.depends.get(path) and any(text not in by_arn for text in known):
                 yield path
 
+    def is_of_records(self, alarm: Resource) -> bool:
+        """Return whether an alarm is of a metric filter's metric, or may be, as a metric is not known yet."""
+        metrics = [metric_filter.at("metricTransformation") for metric_filter in self._graph.of(FILTER)]
+        own = _key(alarm.at("namespace"), alarm.at("metricName"))
+        keys = {_key(metric.at("namespace"), metric.at("name")) for metric in metrics}
+        return own in keys or _NOT_KNOWN in (own, *keys)
+
     def publishers(self, topic: Resource) -> list[str]:
         """Return the services whose alarms or rules notify a topic."""
         by_topic: dict[str, list[str]] = self._graph.memo("publishers of topics", lambda _: self._publishers())

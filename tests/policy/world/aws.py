@@ -229,7 +229,7 @@ def identity() -> list[Resource]:
         "Action": ["sts:AssumeRole", "sts:TagSession"],
     }
     return [
-        build("pulumi:providers:aws", "aws", {"region": REGION}),
+        build("pulumi:providers:aws", "aws", {"region": REGION, "allowedAccountIds": [ACCOUNT]}),
         human_role("break-glass", break_glass="true"),
         human_role("reader"),
         build(

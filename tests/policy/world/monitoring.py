@@ -68,7 +68,13 @@ def _alarms() -> list[Resource]:
         ]
     for number, notice in enumerate(records().notices):
         name = f"notice-{number}-failed"
-        states = {key: [value] for key, value in notice.event["detail"].items() if isinstance(value, str)}
+        detail = notice.event["detail"]
+        states = {key: [value] for key, value in detail.items() if isinstance(value, str)}
+        states |= {
+            key: {"Severity": {"Label": [value[0]["Severity"]["Label"]]}}
+            for key, value in detail.items()
+            if key == "findings"
+        }
         pattern = {
             "source": [notice.event["source"]],
             "detail-type": [notice.event["detail-type"]],
