@@ -95,6 +95,10 @@ class Addresses:
         The URL of Vault; empty where the configuration does not have it.
     pods
         The network of pods, which is that of the VPC on EKS; empty where the configuration does not have it.
+    networks
+        The VPC and the networks that are peered with it; empty where the stack has no VPC.
+    hosts
+        The hosts of the configuration's URLs, and the gateway's domain; empty where the configuration has none.
     alarms
         The address to which alarms are sent; empty where the configuration does not have it.
     entries
@@ -109,8 +113,15 @@ class Addresses:
     tokens: TokenSettings | None = None
     vault: str = ""
     pods: str = ""
+    networks: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
     alarms: str = ""
     entries: Mapping[str, HospitalEntry] = field(default_factory=dict)
+
+    def linked(self) -> frozenset[str]:
+        """Return the VPC and the networks that may reach it: peered ones, and those of external endpoints."""
+        ends = (*self.shared.values(), *self.by_hospital.values())
+        return frozenset((*self.networks, *(end.network for end in ends))) if self.networks else frozenset()
 
     def of(self, hospital: str, endpoint: str) -> Endpoint | None:
         """Return the address of an endpoint for a hospital."""
@@ -141,7 +152,8 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         if name != "kubernetes"
         and (endpoint := _endpoint(endpoint_settings.get("url", ""), endpoint_settings.get("network")))
     }
-    vpc = (settings.get("networks") or {}).get("vpc")
+    networks = settings.get("networks") or {}
+    vpc = networks.get("vpc")
     if vpc and "aws" not in shared:
         shared["aws"] = Endpoint(str(ip_network(vpc)), 443)
     if vpc and "postgresql" not in shared:
@@ -176,10 +188,23 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         audit_devices.read(settings),
         tokens=_tokens(gateway, settings.get("hospitals") or ()),
         vault=vault,
-        pods=str((settings.get("networks") or {}).get("pods") or vpc or ""),
+        pods=str(networks.get("pods") or vpc or ""),
+        networks=(str(vpc), *(str(peer["network"]) for peer in networks.get("peers") or ())) if vpc else (),
+        hosts=frozenset(filter(None, (*_hosts(settings), gateway.get("domain")))),
         alarms=str(settings.get("alarms") or ""),
         entries=hospital_entries.read(settings),
     )
+
+
+def _hosts(value: Any) -> Iterator[str]:
+    """Return the hosts of the URLs in a configuration."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _hosts(item)
+    elif isinstance(value, str) and "://" in value:
+        yield urlsplit(value).hostname or ""
 
 
 def _without_nodes(vpc: str) -> IPv4Network:

@@ -1,5 +1,7 @@
 """Security groups: what their rules lead to, and the groups that they name."""
 
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain
 
 from policy_pack.controls.rules import context_check, join_check
@@ -59,6 +61,22 @@ def egress_is_of_one_port(resource: Resource, _: StackContext) -> Findings:
         outside = rule.prefix_lists or [one for one in rule.networks if reach_of_network(one.text()) == Reach.INTERNET]
         if outside and rule.ports[0] != _HTTPS:
             yield violation(f"allows egress to the internet on port {rule.ports[0]}; allow HTTPS only", rule.path)
+
+
+@join_check("SEG-05", *GROUPS, GROUP_RULE, INGRESS_RULE)
+def ingress_is_from_linked_networks(resource: Resource, context: StackContext) -> Findings:
+    """Refuse ingress from private IPv4 networks that the stack's configuration does not link with the VPC."""
+    linked = [IPv4Network(text) for text in context.addresses.linked()] if context.addresses else []
+    for network in (one for rule in ingress_rules(resource) if linked for one in rule.networks):
+        if reach_of_network(network.text()) != Reach.INTERNET and not _is_within(network.text(), linked):
+            message = f"allows ingress from {network.text()}, which is neither the VPC nor linked with it"
+            yield violation(message, network.path)
+
+
+def _is_within(text: str, networks: Iterable[IPv4Network]) -> bool:
+    """Return whether a network is a part of one of some networks; the configuration has none of IPv6."""
+    inner = ip_network(text, strict=False)
+    return isinstance(inner, IPv6Network) or any(inner.subnet_of(outer) for outer in networks)
 
 
 @join_check("SEG-05", *GROUPS, GROUP_RULE, EGRESS_RULE)

@@ -24,6 +24,8 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
         frozenset({("north", "issuer"), ("north", "gateway-control"), ("north", "sign-in")}),
         vault="https://10.1.2.3:8200",
         pods="10.40.0.0/16",
+        networks=("10.40.0.0/16",),
+        hosts=frozenset({"10.1.2.3", "x", "f.example"}),
         entries={"north": HospitalEntry({"raw": 30, "curated": 2190}, {})},
     )
     gateway = {"jwksUri": "https://login.example/keys", "network": "10.41.1.0/24"}
