@@ -14,7 +14,7 @@ from policy_pack.facts.backups import (
 from policy_pack.facts.iam.callers import own_account
 from policy_pack.facts.network.selectors import matches as selector_matches
 from policy_pack.facts.schedules import schedule
-from policy_pack.facts.structure import holds_phi, zone_of
+from policy_pack.facts.structure import holds_phi, namespace_name, zone_of, zone_of_namespace
 from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_empty, is_set, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
@@ -46,6 +46,13 @@ def phi_stores_have_backups(store: Resource, context: StackContext) -> Findings:
     """Require that a backup plan covers every PHI store."""
     if holds_phi(store, context) and not _plans(context).covering(store):
         yield violation("contains PHI, and no backup plan selects it")
+
+
+@context_check("BCP-01", "k8s:core/PersistentVolumeClaim")
+def zones_keep_nothing_on_volumes(claim: Resource, _: StackContext) -> Findings:
+    """Refuse volumes in a hospital's zones, whose data no backup plan covers."""
+    if zone_of_namespace(namespace_name(claim)):
+        yield violation("keeps data of a zone on a volume, which no backup plan covers; use a bucket or a database")
 
 
 @join_check("BCP-01", PLAN)

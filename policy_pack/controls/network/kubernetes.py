@@ -1,5 +1,6 @@
 """Network segmentation of the cluster: namespaces of zones, NetworkPolicies, Services and Ingresses."""
 
+import re
 from ipaddress import ip_network
 
 from policy_pack.controls.rules import context_check, join_check, resource_check
@@ -33,6 +34,7 @@ from policy_pack.stack.values import View
 _NO_DATA = "none"
 _POD_SECURITY = "pod-security.kubernetes.io"
 _MINIMUM_PREFIX = 8
+_ENFORCED = re.compile(r'"enableNetworkPolicy": *"?true"?')
 _NGINX = ("nginx.ingress.kubernetes.io/", "nginx.org/")
 _NAMESPACED = (
     *POD_OWNERS,
@@ -45,6 +47,14 @@ _NAMESPACED = (
     "k8s:rbac.authorization.k8s.io/Role",
     "k8s:rbac.authorization.k8s.io/RoleBinding",
 )
+
+
+@resource_check("SEG-01", "aws:eks/addon:Addon")
+def the_cni_enforces_policies(addon: Resource) -> Findings:
+    """Require that the CNI enforces NetworkPolicies, which it does not by itself."""
+    configuration = addon.at("configurationValues")
+    if addon.at("addonName").text() == "vpc-cni" and not _ENFORCED.search(configuration.text()):
+        yield violation("does not enforce NetworkPolicies (enableNetworkPolicy)", configuration.path)
 
 
 @join_check("SEG-01", NAMESPACE)

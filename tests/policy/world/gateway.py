@@ -35,10 +35,15 @@ def gateway(hospital: str) -> list[Resource]:
         "remoteJWKS": {"uri": "https://idp/keys"},
         "claimToHeaders": [{"claim": "client_id", "header": "x-application"}],
     }
-    principal = {"jwt": {"provider": "idp", "claims": [{"name": "client_id", "values": [f"{hospital}-ehr"]}]}}
+    claims = [{"name": "client_id", "values": [f"{hospital}-ehr"]}]
+    rule = {
+        "action": "Allow",
+        "principal": {"jwt": {"provider": "idp", "claims": claims, "scopes": ["readmission.scores"]}},
+        "cel": f"connection.subject_peer_certificate == 'CN={hospital}-ehr'",
+    }
     security = {
         "jwt": {"providers": [provider]},
-        "authorization": {"defaultAction": "Deny", "rules": [{"action": "Allow", "principal": principal}]},
+        "authorization": {"defaultAction": "Deny", "rules": [rule]},
     }
     limit = {"limit": {"requests": 300, "unit": "Minute"}}
     route = {
