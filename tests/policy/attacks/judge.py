@@ -1,6 +1,6 @@
 """The judge: whether the policy pack catches a mutation, and whether one that it lets pass is declared harmless."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -144,6 +144,11 @@ class Judge:
         if more:
             return Judged(mutation, Outcome.ESCAPED, f"called harmless, but adds {min(more)}")
         return Judged(mutation, Outcome.HARMLESS, why)
+
+    def refused(self, mutation: Mutation) -> Iterator[Result]:
+        """Return the refusals that a mutation adds."""
+        graph = mutation.graph(self._base)
+        yield from self._evaluation.new(graph, self._evaluation.difference(graph), (Status.REFUSED,))
 
     @staticmethod
     def _harmless(mutation: Mutation) -> str | None:

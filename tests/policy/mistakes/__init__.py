@@ -1,0 +1,1 @@
+"""Mistakes that a colleague could make in a pull request, legitimate changes, and their tables."""
