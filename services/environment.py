@@ -1,7 +1,7 @@
 """Settings of one hospital's program from its environment."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -43,7 +43,7 @@ class HospitalSettings(BaseModel):
             If a variable is missing or not what it must be.
         """
         variables = {"hospital": "HOSPITAL", **cls.variables}
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             field: environment[name] for field, name in variables.items() if environment.get(name)
         }
         server = DatabaseServer.from_environment(environment)

@@ -18,7 +18,6 @@ import math
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from mlserver import MLModel
 from mlserver.errors import InferenceError
@@ -125,7 +124,7 @@ def _values(contract: Contract, payload: InferenceRequest) -> Floats:
     return contract.matrix(_columns(payload))
 
 
-def _fields(reason: Reason) -> dict[str, Any]:
+def _fields(reason: Reason) -> dict[str, object]:
     return {name: getattr(reason, name) for name in _REASON}
 
 

@@ -197,7 +197,7 @@ def _names(document: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI) -> dict[str, object]:
     """Return the OpenAPI document, in which every error is problem details."""
     if app.openapi_schema is None:
         document = get_openapi(

@@ -81,7 +81,7 @@ def load(content: bytes) -> Loaded:
     return Loaded(pipeline, frozenset(packages))
 
 
-def _find(packages: set[str], module: str, name: str) -> Any:
+def _find(packages: set[str], module: str, name: str) -> object:
     """Return what a pickle names, when it is an estimator or one of its parts."""
     if (module, name) in PARTS:
         attribute = getattr(import_module(module), name)

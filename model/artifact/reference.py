@@ -5,7 +5,6 @@ The inputs are made from the contract and belong to no patient.
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,9 @@ SEED = 20240501
 TOLERANCE = 1e-12
 
 
-def reference(names: tuple[str, ...], levels: list[list[float]], predict: Callable[[Floats], Floats]) -> dict[str, Any]:
+def reference(
+    names: tuple[str, ...], levels: list[list[float]], predict: Callable[[Floats], Floats]
+) -> dict[str, object]:
     """Return reference inputs and what is expected of them.
 
     Parameters

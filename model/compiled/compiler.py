@@ -88,7 +88,7 @@ def _add(features: dict[int, T], found: dict[int, T]) -> None:
     features |= found
 
 
-def _add_bins(numbers: dict[int, dict[str, Any]], found: dict[int, dict[str, Any]]) -> None:
+def _add_bins(numbers: dict[int, dict[str, object]], found: dict[int, dict[str, object]]) -> None:
     for column, bins in found.items():
         if "bins" in numbers[column] or numbers[column]["imputed"] != bins["imputed"]:
             raise _refusal("a number is binned twice, or imputed in two ways")
@@ -107,7 +107,7 @@ def _parts(prepare: ColumnTransformer, weights: Any) -> list[tuple[Any, list[int
     return found
 
 
-def _pair(transformer: Any) -> tuple[SimpleImputer, Any]:
+def _pair(transformer: object) -> tuple[SimpleImputer, object]:
     if not isinstance(transformer, Pipeline) or len(transformer.steps) != 2:
         raise _refusal("a transformer does not consist of an imputer and one more step")
     imputer, last = (step for _, step in transformer.steps)
@@ -157,7 +157,7 @@ def _one_hot(imputer: SimpleImputer, encoder: OneHotEncoder, columns: Sequence[i
 
 def _binned(
     imputer: SimpleImputer, bins: KBinsDiscretizer, columns: Sequence[int], weights: Any
-) -> dict[int, dict[str, Any]]:
+) -> dict[int, dict[str, object]]:
     if bins.encode != "onehot" or imputer.add_indicator or int(bins.n_bins_.sum()) != len(weights):
         raise _refusal("bins are not one-hot")
     imputed = _imputed(imputer, columns)
@@ -207,7 +207,7 @@ def _trees(prepare: ColumnTransformer, model: Any, about: dict[str, Any]) -> Tre
     )
 
 
-def _calibrated(model: Any) -> tuple[HistGradientBoostingClassifier, float, float]:
+def _calibrated(model: object) -> tuple[HistGradientBoostingClassifier, float, float]:
     """Return the trees inside a sigmoid calibration, and its slope and intercept on the log-odds."""
     if not isinstance(model, CalibratedClassifierCV) or len(model.calibrated_classifiers_) != 1:
         raise _refusal("the model is neither logistic regression nor calibrated gradient boosting")

@@ -14,7 +14,7 @@ REAL = pa.float64()
 
 Left = Resource
 """What the allow list let through of a resource."""
-Row = tuple[Any, ...]
+Row = tuple[object, ...]
 """The values of one row, in the order of ``ResourceTable.staged``; moments are still text."""
 
 
@@ -72,12 +72,12 @@ def first(values: Any) -> Any:
     return values[0] if isinstance(values, list) and values else values
 
 
-def first_code(concept: Any) -> str | None:
+def first_code(concept: object) -> str | None:
     """Return the first code of a CodeableConcept whose codings were let through."""
     coding = first((first(concept) or {}).get("coding"))
     return coding["code"] if coding else None
 
 
-def why_no_code(concept: Any) -> str:
+def why_no_code(concept: object) -> str:
     """Return why a CodeableConcept gave no code: it has none, or none of an accepted system."""
     return "code-system" if isinstance(concept, dict) and concept.get("coding") else "no-code"

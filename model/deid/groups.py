@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -133,13 +132,13 @@ class Groups:
         wanted = self.table.categories[name].extensions
         return [one for one in elements(extensions) if _same(one.get("url"), wanted)]
 
-    def _category(self, name: str, coding: Mapping[str, Any]) -> str | None:
+    def _category(self, name: str, coding: Mapping[str, object]) -> str | None:
         code = coding.get("code")
         if not isinstance(code, str) or not _same(coding.get("system"), self.table.categories[name].systems):
             return None
         return self.category_of.get((name, code))
 
-    def _odd(self, name: str, extension: Mapping[str, Any]) -> bool:
+    def _odd(self, name: str, extension: Mapping[str, object]) -> bool:
         codings = list(_codings(extension))
         return not codings or not all(self._category(name, one) or self._declined(one) for one in codings)
 

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
 
 from model.deid.groups import groups
 from model.deid.rules import AllowList, Branch, Rule
@@ -58,7 +57,7 @@ def _compile(branch: Branch) -> Walk:
         return functools.partial(_each, _TRANSFORMS[branch.rule.transform](branch.rule))
     children = tuple((name, _compile(child)) for name, child in branch.children.items())
 
-    def walk(value: Any, context: Context) -> Any:
+    def walk(value: object, context: Context) -> object:
         if not isinstance(value, dict):
             return None
         left = {}
@@ -74,7 +73,7 @@ def _compile(branch: Branch) -> Walk:
     return functools.partial(_each, walk)
 
 
-def _each(walk: Walk, value: Any, context: Context) -> Any:
+def _each(walk: Walk, value: object, context: Context) -> object:
     """Keep of each item of a list what may be kept of one."""
     if not isinstance(value, list):
         return walk(value, context)
@@ -90,7 +89,7 @@ def _id(rule: Rule) -> Walk:
 def _reference(rule: Rule) -> Walk:
     kind = rule.kind or ""
 
-    def walk(value: Any, context: Context) -> str | None:
+    def walk(value: object, context: Context) -> str | None:
         if not isinstance(value, str):
             return None
         cache_key = (value, kind)
@@ -105,7 +104,7 @@ def _reference(rule: Rule) -> Walk:
 def _date(rule: Rule) -> Walk:
     end_of_day = rule.transform == "date-end"
 
-    def walk(value: Any, context: Context) -> str | None:
+    def walk(value: object, context: Context) -> str | None:
         if not isinstance(value, str):
             return None
         cache_key = (value, end_of_day)
@@ -132,7 +131,7 @@ def _code(rule: Rule) -> Walk:
 def _coding(rule: Rule) -> Walk:
     systems = rule.systems
 
-    def walk(value: Any, context: Context) -> dict[str, str] | None:
+    def walk(value: object, context: Context) -> dict[str, str] | None:
         if not isinstance(value, dict):
             return None
         meaning = context.allowed.vocabulary.meaning_of(systems, value)
@@ -176,11 +175,11 @@ def _address(_rule: Rule) -> Walk:
     return lambda value, context: context.allowed.area(value)
 
 
-def _categories(value: Any, _context: Context) -> dict[str, str] | None:
+def _categories(value: object, _context: Context) -> dict[str, str] | None:
     return groups().categories(value) or None
 
 
-def _payer(value: Any, _context: Context) -> str | None:
+def _payer(value: object, _context: Context) -> str | None:
     """Return the class of payer that a Coverage's ``type`` (a CodeableConcept) or ``payor`` (references) tells."""
     return groups().payer(None, value) if isinstance(value, list) else groups().payer(value, None)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ibis
 import pyarrow.parquet as pq
@@ -22,7 +21,7 @@ class CuratedInput:
 
     engine: Engine
     tables: dict[str, ibis.Table]
-    made_from: dict[str, Any]
+    made_from: dict[str, object]
     manifests: tuple[curated_tables.Manifest, ...]
     folder: Path
 

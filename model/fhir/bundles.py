@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from model.fhir.conditional import condition_of, searched
@@ -53,7 +52,7 @@ class Page:
     following: int | None
 
 
-def entry_item(index: int, entry: Any) -> Item:
+def entry_item(index: int, entry: object) -> Item:
     """Return what one entry brings."""
     if not isinstance(entry, dict):
         return Item(index, None, fault="the bundle's entry is not an object")
@@ -94,7 +93,7 @@ def _condition(resource: Resource, request: Resource) -> str | None:
     return condition[1] if condition is not None and condition[0] == resource.get("resourceType") else None
 
 
-def _deletion(index: int, url: Any, response: Any) -> Item:
+def _deletion(index: int, url: object, response: object) -> Item:
     at = response.get("lastModified") if isinstance(response, dict) else None
     at = at if isinstance(at, str) else None
     condition = condition_of(url)
@@ -114,7 +113,7 @@ def _named(resource: Resource, full_url: str | None) -> Resource:
     return resource
 
 
-def is_bundle(value: Any) -> bool:
+def is_bundle(value: object) -> bool:
     """Return whether a value is a Bundle."""
     return isinstance(value, dict) and value.get("resourceType") == "Bundle"
 

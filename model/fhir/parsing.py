@@ -4,7 +4,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import orjson
 
@@ -39,7 +39,7 @@ class Stream(Protocol):
         ...
 
 
-def strict(content: bytes) -> Any:
+def strict(content: bytes) -> object:
     """Return the value of a JSON text.
 
     Raises
@@ -69,7 +69,7 @@ def _reason(content: bytes, fault: orjson.JSONDecodeError) -> str:
     return NOT_JSON
 
 
-def _may_repeat(content: bytes, value: Any) -> bool:
+def _may_repeat(content: bytes, value: object) -> bool:
     """Return whether a member may be named twice: the value written again then has fewer colons than the text."""
     try:
         written = orjson.dumps(value)

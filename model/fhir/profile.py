@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -154,7 +154,7 @@ def _either(getters: list[Get]) -> Get:
     if len(getters) == 1:
         return getters[0]
 
-    def get(resource: Resource) -> Any:
+    def get(resource: Resource) -> object:
         for one in getters:
             value = one(resource)
             if value:
@@ -170,7 +170,7 @@ def _getter(path: str) -> Get:
         return lambda resource: resource.get(first)
     inner = _getter(rest)
 
-    def get(resource: Resource) -> Any:
+    def get(resource: Resource) -> object:
         value = resource.get(first)
         return inner(value) if type(value) is dict else None
 

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -173,7 +173,7 @@ def _compiled(kind: str) -> _Compiled:
     return _Compiled(tuple(steps), last)
 
 
-def _of_codes(by_code: Mapping[str, Rule], value: Any) -> Rule | None:
+def _of_codes(by_code: Mapping[str, Rule], value: object) -> Rule | None:
     """Return the row for a boolean, or for a code of a CodeableConcept in whatever system, in lower case."""
     if isinstance(value, bool):
         return by_code.get(str(value).lower())

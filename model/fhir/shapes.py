@@ -40,19 +40,19 @@ def _matching(pattern: str) -> Check:
     return lambda value: type(value) is str and matcher(value) is not None
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
     return type(value) is str and value != "" and not value.isspace()
 
 
-def _any_text(value: Any) -> bool:
+def _any_text(value: object) -> bool:
     return type(value) is str
 
 
-def _truth(value: Any) -> bool:
+def _truth(value: object) -> bool:
     return value is True or value is False
 
 
-def _decimal(value: Any) -> bool:
+def _decimal(value: object) -> bool:
     return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
@@ -92,7 +92,7 @@ class _Shape:
     some_of: tuple[frozenset[str], ...] = ()
     """Of each of these groups at least one element must be present."""
 
-    def fits(self, value: Any) -> bool:
+    def fits(self, value: object) -> bool:
         """Return whether a value is surely of this type."""
         if type(value) is not dict:
             return False
@@ -157,7 +157,7 @@ def _extra(info: FieldInfo) -> dict[str, object]:
 
 
 def _first_use(shape: _Shape, alias: str, info: FieldInfo) -> Check:
-    def check(value: Any) -> bool:
+    def check(value: object) -> bool:
         field_check = _field_check(info)
         shape.checks[alias] = field_check
         return field_check(value)
@@ -203,7 +203,7 @@ def _is_resource(kind: str) -> bool:
     return is_known and bool(_model(kind).has_resource_base())
 
 
-def _all(one: Check, values: Any) -> bool:
+def _all(one: Check, values: object) -> bool:
     return type(values) is list and values != [] and all(map(one, values))
 
 

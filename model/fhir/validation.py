@@ -154,7 +154,7 @@ def _leaves(invalid: ValidationError, above: tuple[str, ...]) -> Iterator[tuple[
             yield list(steps), error
 
 
-def has_modifier(value: Any) -> bool:
+def has_modifier(value: object) -> bool:
     """Return whether a resource carries a modifierExtension anywhere."""
     waiting = [value]
     while waiting:

@@ -58,7 +58,7 @@ class Credentials:
 
     auth: Auth = Auth.NONE
     client: str | None = None
-    key: str | dict[str, object] | None = field(default=None, repr=False)
+    key: str | dict[str, Any] | None = field(default=None, repr=False)
     kid: str | None = None
     secret: str | None = field(default=None, repr=False)
     method: SecretMethod = SecretMethod.BASIC
@@ -122,7 +122,7 @@ def credentials(
     return replace(parsed, ca=_text(ca)) if ca else parsed
 
 
-def _written(path: str, file: Path | None, auth: str | None, vault: Transit | None) -> tuple[str, dict[str, Any]]:
+def _written(path: str, file: Path | None, auth: str | None, vault: Transit | None) -> tuple[str, dict[str, object]]:
     if file is not None:
         return f"The credentials file {file}", _read(file)
     login = vault or Vault.from_environment()
@@ -151,7 +151,7 @@ def _read(file: Path) -> dict[str, object]:
     return content
 
 
-def _parse(where: str, written: dict[str, Any]) -> Credentials:
+def _parse(where: str, written: dict[str, object]) -> Credentials:
     """Check the fields; a fault names the field alone, for its value may be the secret."""
     try:
         return TypeAdapter(Credentials).validate_python(written)

@@ -221,7 +221,7 @@ def _algorithm(key: RSAKey | ECKey) -> str:
     return "RS384" if isinstance(key, RSAKey) else "ES384"
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
+def _object(answer: httpx.Response) -> dict[str, object]:
     try:
         content = answer.json()
     except ValueError:
@@ -229,7 +229,7 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _refusal(url: str, status: int, response: Mapping[str, Any]) -> str:
+def _refusal(url: str, status: int, response: Mapping[str, object]) -> str:
     code = str(response.get("error", ""))
     named = f" ({code})" if _OAUTH_CODE.fullmatch(code) else ""
     fix = {

@@ -176,6 +176,6 @@ def _encrypt(rows: list[dict[str, Any]], columns: Iterable[str], cipher: Transit
         row[name] = ciphertext
 
 
-def _parts(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _parts(rows: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         yield rows[start : start + ROWS_A_STATEMENT]

@@ -82,7 +82,7 @@ class Vault:
         certificate, namespace = os.environ.get("VAULT_CACERT"), os.environ.get("VAULT_NAMESPACE")
         return cls(address, role, certificate, token_file, patience, namespace)
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: dict[str, object]) -> dict[str, object]:
         """Write to a path and return the answer's data."""
         return self._call("post", path, json=body)
 
@@ -93,10 +93,10 @@ class Vault:
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest, VaultError
 
-        def ask() -> Any:
+        def ask() -> object:
             return getattr(self._session().adapter, method)(f"/v1/{path}", **arguments)
 
-        def ask_again_with_a_new_token() -> Any:
+        def ask_again_with_a_new_token() -> object:
             try:
                 return ask()
             except Forbidden:
@@ -115,7 +115,7 @@ class Vault:
             ) from None
         # A write that has nothing to tell is answered without a body.
         content = reply if isinstance(reply, dict) else reply.json() if reply.content else {}
-        data: dict[str, Any] = content.get("data") or {}
+        data: dict[str, object] = content.get("data") or {}
         return data
 
     def _session(self) -> "Client":

@@ -19,7 +19,7 @@ _NOT_NEGATIVE = frozenset({"count", "points", "days", "years"})
 OLDEST = 130.0
 
 
-def contract(table: Definitions, run: Run, trained: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def contract(table: Definitions, run: Run, trained: Mapping[str, dict[str, object]]) -> dict[str, object]:
     """Return the features that a request may hold, as a JSON schema; ``x-order`` are those that the model takes.
 
     Of a hospital's own table ``x-table`` says which columns tell patient and time; a category is given as text.
@@ -52,7 +52,7 @@ def contract(table: Definitions, run: Run, trained: Mapping[str, dict[str, Any]]
     return shape | {"x-schema-version": table.version, "properties": properties}
 
 
-def trained(columns: Sequence[Column], values: Floats) -> dict[str, dict[str, Any]]:
+def trained(columns: Sequence[Column], values: Floats) -> dict[str, dict[str, object]]:
     """Return what the training rows held of each column: least, greatest and usual value, and a category's levels.
 
     Usual is the median, or the most frequent code of a category; a column that was never recorded has none.
@@ -73,7 +73,7 @@ def policy(run: Run) -> DecisionPolicy:
     )
 
 
-def server_settings(name: str, version: str, run: Run) -> dict[str, Any]:
+def server_settings(name: str, version: str, run: Run) -> dict[str, object]:
     """Return what MLServer reads of a model: its runtime, inputs and outputs."""
     outputs = {"risk": "FP64", "decision": "BYTES", "action": "BYTES", "reasons": "BYTES", "warnings": "BYTES"}
     return {
@@ -104,7 +104,7 @@ def _property(table: Definitions, feature: Feature) -> dict[str, Any]:
     } | _possible(table, feature)
 
 
-def _of_table(column: Column) -> dict[str, Any]:
+def _of_table(column: Column) -> dict[str, object]:
     category = column.kind == "category"
     return {
         "type": ["string", "number", "null"] if category else ["number", "null"],
@@ -116,7 +116,7 @@ def _of_table(column: Column) -> dict[str, Any]:
     } | ({} if category else {"x-written": asdict(column.written)})
 
 
-def _table_of(table: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, Any]:
+def _table_of(table: Mapping[str, object], baseline: Mapping[str, object]) -> dict[str, object]:
     """Return which columns tell patient, time and baseline, and how the time is written."""
     return {
         "patient": table["patient"],
@@ -138,7 +138,7 @@ def _possible(table: Definitions, feature: Feature) -> dict[str, float]:
     return {"minimum": 0.0} if feature.unit in _NOT_NEGATIVE else {}
 
 
-def _trained(column: Column, values: Floats) -> dict[str, Any]:
+def _trained(column: Column, values: Floats) -> dict[str, object]:
     recorded = values[~np.isnan(values)]
     if column.kind == "category":
         usual = float(np.bincount(recorded.astype(np.int64)).argmax()) if len(recorded) else None

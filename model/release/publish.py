@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -215,7 +214,7 @@ def release(
     return replace(done, changed=True, signer=_publish(done.place, contents, file_list, signer))
 
 
-def _ethics(by: str | None, reason: str | None) -> dict[str, Any]:
+def _ethics(by: str | None, reason: str | None) -> dict[str, object]:
     """Return the ethics approval as the lineage has it; a release without one has no such field."""
     if by is None and not reason:
         return {}

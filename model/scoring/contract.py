@@ -92,7 +92,7 @@ class Table:
     patient: str
     time: str | None
     time_written: str | None = None
-    baseline: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, object] = field(default_factory=dict)
 
 
 class Contract:

@@ -1,7 +1,6 @@
 """Gradient-boosted trees: tuned, early-stopped and calibrated on cross-validated predictions."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
@@ -33,7 +32,7 @@ class Boosting:
         trials = [self._trial(data, columns, shape, parts) for shape in settings().boosting.shapes]
         return min(trials, key=lambda trial: trial[0])[1]
 
-    def fit(self, data: Dataset, columns: Sequence[Column], parameters: dict[str, Any]) -> Pipeline:
+    def fit(self, data: Dataset, columns: Sequence[Column], parameters: Mapping[str, object]) -> Pipeline:
         """Return a fitted pipeline; its scores are not calibrated yet."""
         model = HistGradientBoostingClassifier(early_stopping=False, random_state=SEED, **parameters)
         return Pipeline([("prepare", _preprocessing(data, columns)), ("model", model)]).fit(data.values, data.label)

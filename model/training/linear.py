@@ -1,7 +1,7 @@
 """Logistic regression: penalised, tuned, with the calibration in its coefficients."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,10 @@ class Linear:
 
     name = "logistic-regression"
 
-    def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, Any]:
+    def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, object]:
         """Return the hyperparameters of the least cross-validated log loss, tuned one after another."""
         grid, parts = settings().linear, tuning_folds(data)
-        steps: dict[str, Sequence[Any]] = {
+        steps: dict[str, Sequence[object]] = {
             "C": grid.penalties,
             "bins": grid.bins,
             "class_weight": grid.class_weights,
@@ -44,7 +44,7 @@ class Linear:
                     best, least = trial, loss
         return best
 
-    def fit(self, data: Dataset, columns: Sequence[Column], parameters: dict[str, Any]) -> Pipeline:
+    def fit(self, data: Dataset, columns: Sequence[Column], parameters: Mapping[str, Any]) -> Pipeline:
         """Return a fitted pipeline; its scores are not calibrated yet."""
         model = LogisticRegression(
             C=parameters["C"], class_weight=parameters["class_weight"], max_iter=ITERATIONS, tol=TOLERANCE

@@ -1,6 +1,6 @@
 """Model selection: tuning, cross-validation, calibration and the choice between candidates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -24,10 +24,10 @@ class Candidate(Protocol):
 
     name: str
 
-    def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, Any]:
+    def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, object]:
         """Return hyperparameters tuned by cross-validation on ``data``."""
 
-    def fit(self, data: Dataset, columns: Sequence[Column], parameters: dict[str, Any]) -> Pipeline:
+    def fit(self, data: Dataset, columns: Sequence[Column], parameters: Mapping[str, object]) -> Pipeline:
         """Return a fitted pipeline of preprocessing (``prepare``) and ``model``."""
 
     def scores(self, pipeline: Pipeline, values: Floats) -> Floats:

@@ -90,7 +90,7 @@ class Run:
     """
 
     profile: str
-    gates: dict[str, Any]
+    gates: dict[str, object]
     hospitals: tuple[str, ...]
     features: tuple[str, ...]
     columns: tuple[Column, ...]
@@ -116,9 +116,9 @@ class Run:
     suspects: tuple[Suspect, ...] = ()
 
     @property
-    def table(self) -> dict[str, Any] | None:
+    def table(self) -> dict[str, object] | None:
         """Column roles of a hospital's own table; None for a features file."""
-        roles: dict[str, Any] | None = self.made_from.get("table")
+        roles: dict[str, object] | None = self.made_from.get("table")
         return roles
 
     @property
@@ -242,7 +242,7 @@ def dumped(pipeline: Pipeline) -> bytes:
 
 
 def _table(data: Dataset) -> pa.Table:
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "patient": pa.array(data.patient.tolist(), pa.string()),
         "label": data.label.astype(bool),
         "baseline": data.baseline,

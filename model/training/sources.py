@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +30,7 @@ class Source:
     hospitals: tuple[str, ...]
     definition_digest: str
     data_digest: str
-    made_from: dict[str, Any]
+    made_from: dict[str, object]
     return_days: int
 
     def without(self, reasons: dict[str, str]) -> "Source":

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnClause, Connection, cast, column, or_, select, table, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -25,7 +24,7 @@ STATEMENT_MILLISECONDS = 5000
 BATCH = 1000
 
 _STREAMED = {"stream_results": True, "max_row_buffer": BATCH}
-_SET_BY_DATABASE: tuple[ColumnClause[Any], ...] = tuple(
+_SET_BY_DATABASE: tuple[ColumnClause[object], ...] = tuple(
     column(name) for name in ("sequence", "recorded_at", "login", "previous_hash", "hash")
 )
 _ENTRY: ColumnClause[str] = column("entry")

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +21,7 @@ def moment_of(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def print_json(values: dict[str, Any]) -> None:
+def print_json(values: dict[str, object]) -> None:
     """Print one JSON object."""
     print(json.dumps(values, sort_keys=True, ensure_ascii=False, default=_plain))
 
@@ -31,7 +30,7 @@ def _plain(value: object) -> object:
     return timestamp(value) if isinstance(value, datetime) else sorted(value) if isinstance(value, set) else str(value)
 
 
-def print_rows(rows: list[dict[str, Any]], columns: tuple[str, ...], name: str, *, as_json: bool) -> None:
+def print_rows(rows: list[dict[str, object]], columns: tuple[str, ...], name: str, *, as_json: bool) -> None:
     """Print rows as one JSON object, or as a table for a person."""
     if as_json:
         print_json({name: rows})

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -228,7 +228,7 @@ def _json(care: Care, method: str, url: str, form: Mapping[str, str] | None = No
     return content
 
 
-def _pseudonyms(care: Care, context: Mapping[str, Any]) -> Opened:
+def _pseudonyms(care: Care, context: Mapping[str, object]) -> Opened:
     patient, encounter = context.get("patient"), context.get("encounter")
     if not isinstance(patient, str) or not isinstance(encounter, str | None):
         raise Problem(502, REFUSED, "The EHR names no patient; launch from a patient's page.")

@@ -90,7 +90,7 @@ def fetch(issuer: str, ca: Path | None = None) -> dict[str, object]:
         ) from None
 
 
-def publish_as_owner(connection: Connection, provider: Provider, jwks: Mapping[str, Any]) -> None:
+def publish_as_owner(connection: Connection, provider: Provider, jwks: Mapping[str, object]) -> None:
     """Publish as the hospital's owner role, on a connection of a login that may become it."""
     connection.execute(text(f'SET LOCAL ROLE "{role_name(provider.hospital, OWNER)}"'))
     publish(connection, provider, jwks)

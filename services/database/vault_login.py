@@ -21,7 +21,7 @@ ADMIN_OPTION_VERSION = 160000
 class Vault(Protocol):
     """Writes to Vault."""
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: dict[str, object]) -> dict[str, object]:
         """Write to a path and return the answer's data."""
         ...
 

@@ -62,7 +62,7 @@ def copies(outcomes: Sequence[Outcome], record: int) -> list[Copy]:
     ]
 
 
-def past_reasons(score: ModelScore) -> list[dict[str, Any]]:
+def past_reasons(score: ModelScore) -> list[dict[str, object]]:
     """Return the reasons of a score as the history keeps them."""
     return [reason.model_dump() for reason in _reasons(score)]
 
@@ -87,7 +87,7 @@ def thresholds(release: AssignedRelease) -> bytes:
 
 
 def _score(outcome: Outcome, rank: int, record: int) -> AnyScore:
-    ranked: dict[str, Any] = {
+    ranked: dict[str, object] = {
         "encounter": outcome.request.encounter,
         "rank": rank,
         "freshness_hours": outcome.freshness_hours,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio.to_thread
 from fastapi import APIRouter, BackgroundTasks, FastAPI, Path, Query, Request
@@ -51,13 +51,13 @@ log = logging.getLogger("services.planning")
 
 PROBES = ("/healthz", "/readyz")
 _RETRY = {"Retry-After": "1"}
-_UNAVAILABLE: dict[int | str, dict[str, Any]] = {
+_UNAVAILABLE: dict[int | str, dict[str, object]] = {
     503: {
         "description": "A database does not answer, the audit record was not written, or there are too many requests "
         "at once; nothing was answered."
     }
 }
-_BODY: dict[int | str, dict[str, Any]] = {
+_BODY: dict[int | str, dict[str, object]] = {
     400: {"description": "The body is not JSON."},
     403: {"description": "The workflow does not allow this use."},
     413: {"description": "The body is too large."},

@@ -102,7 +102,7 @@ class _Parameters(BaseModel):
 
 class _Output(BaseModel):
     name: str
-    data: list[Any]
+    data: list[object]
 
 
 class _Response(BaseModel):

@@ -1,7 +1,6 @@
 """Requests of the Open Inference Protocol v2 (https://github.com/kserve/open-inference-protocol)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 MODEL_SERVER = "model-server"
 """ServiceAccount of the model server."""
@@ -21,7 +20,7 @@ def request_body(columns: Mapping[str, Sequence[float | None]]) -> dict[str, obj
     }
 
 
-def tensor_body(order: str, rows: Sequence[Sequence[float | None]]) -> dict[str, Any]:
+def tensor_body(order: str, rows: Sequence[Sequence[float | None]]) -> dict[str, object]:
     """Return the body of an inference request: one input of shape [n, k].
 
     Parameters

@@ -10,7 +10,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from joserfc import jwt
@@ -145,7 +144,7 @@ def _check_times(claims: dict[str, object], now: datetime) -> None:
         raise refused(f"The token lives longer than {LONGEST_LIFE.seconds // 60} minutes; issue one for each request.")
 
 
-def _moment(claims: dict[str, Any], name: str) -> datetime:
+def _moment(claims: dict[str, object], name: str) -> datetime:
     value = claims.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise refused(f"The token has no {name}, in seconds since 1970.")

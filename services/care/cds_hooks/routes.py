@@ -39,9 +39,9 @@ ROLE = "ehr"
 ACCEPTED = "accepted"
 
 log = logging.getLogger("services.care")
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Handler = Callable[[Request], Coroutine[object, object, Response]]
 
-_RESPONSES: dict[int | str, dict[str, Any]] = {
+_RESPONSES: dict[int | str, dict[str, object]] = {
     400: {"description": "The body is not JSON, or contradicts itself."},
     401: {"description": "The token of the EHR is missing or refused."},
     413: {"description": "The body is too large."},
@@ -71,7 +71,7 @@ class _OfEhr(APIRoute):
 class Services(BaseModel):
     """The answer to discovery."""
 
-    services: list[dict[str, Any]]
+    services: list[dict[str, object]]
 
 
 def router(care: Care) -> APIRouter:
@@ -98,7 +98,7 @@ def router(care: Care) -> APIRouter:
         responses=_RESPONSES | {404: {"description": "A card is unknown; no feedback of the request was kept."}},
         summary="Feedback on cards",
     )
-    def feedback(request: Request, body: FeedbackRequest) -> dict[str, Any]:
+    def feedback(request: Request, body: FeedbackRequest) -> dict[str, object]:
         """Keep what a clinician did with cards; the same feedback sent twice is kept once."""
         return _feedback(care, audit(request), request.state.ehr, body)
 
@@ -198,7 +198,7 @@ def _place(
 
 def _facts(score: AnyScore | None, features: FreshFeatures) -> dict[str, Any]:
     """Return what the audit record has of the answer; planning's own record has the score and the features."""
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "freshness_hours": features.as_of_hours,
         "detail": "fresh" if features.fresh else "no-data",
     }
@@ -223,7 +223,7 @@ def _facts(score: AnyScore | None, features: FreshFeatures) -> dict[str, Any]:
     return facts
 
 
-def _feedback(care: Care, record: RequestAudit, caller: Caller, body: FeedbackRequest) -> dict[str, Any]:
+def _feedback(care: Care, record: RequestAudit, caller: Caller, body: FeedbackRequest) -> dict[str, object]:
     record.note(workflow=FEEDBACK)
     coded = [(one, _code(one)) for one in body.feedback]
     with care.transaction() as connection:

@@ -116,7 +116,7 @@ class FhirReader:
             return None
         return content if isinstance(content, dict) else None
 
-    def _next(self, page: Mapping[str, Any], url: str) -> str | None:
+    def _next(self, page: Mapping[str, object], url: str) -> str | None:
         """Return the next page; the token is shown to the registered server alone."""
         link = next_link(page)
         if link is None:
@@ -179,7 +179,7 @@ def unpacked(value: Mapping[str, Any]) -> Iterator[Resource]:
             yield resource
 
 
-def next_link(page: Mapping[str, Any]) -> str | None:
+def next_link(page: Mapping[str, object]) -> str | None:
     """Return the address of the next page of a search."""
     links = page.get("link")
     for link in links if isinstance(links, list) else ():
@@ -199,7 +199,7 @@ def _reader(request: HookRequest, client: EhrClient, http: httpx.Client) -> Fhir
     return FhirReader(http, request.fhirServer, authorization.access_token if authorization else None)
 
 
-def _prefetched(prefetch: Mapping[str, Any], name: str) -> list[Resource] | None:
+def _prefetched(prefetch: Mapping[str, object], name: str) -> list[Resource] | None:
     """Return the resources of one part of the prefetch; None if it is absent, failed, or a first page only."""
     value = prefetch.get(name)
     if not isinstance(value, dict) or value.get("resourceType") == "OperationOutcome" or next_link(value):
@@ -221,7 +221,7 @@ def _has(parts: Mapping[tuple[str, str], Resource], name: str, request: HookRequ
     return (KINDS[name], identity) in parts
 
 
-def _is_of(resource: Mapping[str, Any], patient_id: str) -> bool:
+def _is_of(resource: Mapping[str, object], patient_id: str) -> bool:
     """Return whether a resource is the patient, or names the patient as its subject."""
     if resource["resourceType"] == "Patient":
         return bool(resource["id"] == patient_id)

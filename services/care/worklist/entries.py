@@ -230,5 +230,5 @@ def _entry(row: Row[Any]) -> Entry:
     )
 
 
-def _score(at: datetime, content: Any) -> DatedScore:
+def _score(at: datetime, content: object) -> DatedScore:
     return DatedScore(at, Score.model_validate_json(json.dumps(content)))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -139,7 +139,7 @@ def _parsed(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        content: Any = json.loads(value)
+        content: object = json.loads(value)
     except ValueError:
         raise ValueError("not JSON") from None
     return content

@@ -201,6 +201,7 @@ def test_the_file_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert again.read_bytes() == first.read_bytes()
     table, made_from = load(str(first))
     assert table.num_rows == done.discharges == done.counts["stays_used"]
+    assert isinstance(made_from["curated"], dict)
     assert list(made_from["curated"]) == ["north"]
     assert made_from["planned_returns_count"] is True
     assert 0 < done.readmitted < done.labelled <= done.discharges
