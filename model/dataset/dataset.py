@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,16 +42,16 @@ class Dataset:
     names: tuple[str, ...]
     values: Floats
     label: npt.NDArray[np.int64]
-    patient: npt.NDArray[Any]
+    patient: npt.NDArray[np.str_]
     baseline: Floats
     time: Floats | None
-    groups: Mapping[str, npt.NDArray[Any]]
+    groups: Mapping[str, npt.NDArray[np.str_]]
     later: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def rows(self, chosen: npt.NDArray[Any]) -> "Dataset":
+    def rows(self, chosen: npt.NDArray[np.bool_ | np.integer]) -> "Dataset":
         """Return some of the rows, by mask or by number."""
         return Dataset(
             names=self.names,

@@ -1,7 +1,6 @@
 """Ranking of discharges by score, the basis of discrimination metrics, for many draws at once."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +73,7 @@ class Tally:
         precision = self.returned[:, 1:] / np.maximum(self.everyone[:, 1:], 1e-300)
         return ratio((np.diff(self.returned, axis=1) * precision).sum(axis=1), self.cases)
 
-    def between(self, places: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+    def between(self, places: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
         """Return readmissions and discharges between each place and the next, each (draws, len(places) - 1)."""
         return np.diff(self.returned[:, places], axis=1), np.diff(self.everyone[:, places], axis=1)
 

@@ -43,7 +43,7 @@ class Resamples:
         How many draws.
     """
 
-    def __init__(self, patient: npt.NDArray[Any], *, count: int = RESAMPLES, seed: int = SEED) -> None:
+    def __init__(self, patient: npt.NDArray[np.str_], *, count: int = RESAMPLES, seed: int = SEED) -> None:
         unique, self._place = np.unique(patient, return_inverse=True)
         self._patients = len(unique)
         self._count = count

@@ -1,7 +1,5 @@
 """ROC-AUC of a score, its bootstrap interval and that of the difference of two scores."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -21,14 +19,14 @@ def roc_auc(scores: Floats, label: Labels) -> float:
     return float(Ranking(label, scores).tally(np.ones((1, len(label)))).roc_auc()[0])
 
 
-def spread(scores: Floats, label: Labels, patient: npt.NDArray[Any], resamples: int) -> Interval:
+def spread(scores: Floats, label: Labels, patient: npt.NDArray[np.str_], resamples: int) -> Interval:
     """Return the ROC-AUC with its interval from bootstrap draws of patients."""
     ranking = Ranking(label, scores)
     drawn = Resamples(patient, count=resamples).measure(lambda weights: {"": ranking.tally(weights).roc_auc()})
     return drawn.spread("")
 
 
-def difference(one: Floats, other: Floats, label: Labels, patient: npt.NDArray[Any], resamples: int) -> Interval:
+def difference(one: Floats, other: Floats, label: Labels, patient: npt.NDArray[np.str_], resamples: int) -> Interval:
     """Return by how much ``one`` orders the rows better than ``other``, on the same draws of patients."""
     first, second = Ranking(label, one), Ranking(label, other)
     drawn = Resamples(patient, count=resamples).measure(

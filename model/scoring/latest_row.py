@@ -1,7 +1,6 @@
 """Latest row of a patient in a hospital's own table, as input of a model trained on such a table."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from model.dataset import tables
 from model.dataset.columns import composed, plain
 from model.dataset.tables import dates, numbers
 from model.dataset.tables.describe import is_numeric, typed_numbers
-from model.dataset.tables.texts import texts
+from model.dataset.tables.texts import Series, texts
 from model.errors import UserError
 from model.scoring import Contract
 from model.scoring.contract import Feature, Floats, Table
@@ -99,7 +98,7 @@ def _last(rows: pd.DataFrame, times: Floats | None) -> int:
     return int(np.flatnonzero(times == np.nanmax(times))[-1])
 
 
-def _value(cell: "pd.Series[Any]", feature: Feature) -> float | str | None:
+def _value(cell: Series, feature: Feature) -> float | str | None:
     """Return a value as training reads it, None for missing, NaN where a number is not understood."""
     text = texts(cell)[0]
     if text is None or text.lower() in feature.missing:

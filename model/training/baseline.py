@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from model.dataset.dataset import Floats
 from model.dataset.tables.conventions import conventions, folded, words_of
 from model.dataset.tables.describe import Described, Rows, describe
 from model.dataset.tables.roles import LACE, NO, YES, Words
-from model.dataset.tables.texts import texts
+from model.dataset.tables.texts import Series, texts
 from model.errors import UserError
 from model.metrics.roc_auc import roc_auc
 
@@ -81,7 +80,7 @@ def _by_name(table: pd.DataFrame) -> dict[str, str]:
     return hits if all(hits.values()) else {}
 
 
-def _lace(inputs: Mapping[str, "pd.Series[Any]"], rows: Rows, words: Words) -> Floats:
+def _lace(inputs: Mapping[str, Series], rows: Rows, words: Words) -> Floats:
     """Return the LACE index of each row, by the expression that features are made with."""
     import ibis
 
@@ -106,12 +105,12 @@ def _lace(inputs: Mapping[str, "pd.Series[Any]"], rows: Rows, words: Words) -> F
     return index
 
 
-def _numbers(series: "pd.Series[Any]", rows: Rows, words: Words) -> Floats | None:
+def _numbers(series: Series, rows: Rows, words: Words) -> Floats | None:
     described = describe(series, rows, words)
     return described.values if isinstance(described, Described) and described.column.kind == "numeric" else None
 
 
-def _counts(series: "pd.Series[Any]", rows: Rows, words: Words, *, whole: bool) -> Floats:
+def _counts(series: Series, rows: Rows, words: Words, *, whole: bool) -> Floats:
     """Return numbers that are not negative, and whole where they are counted."""
     values = _numbers(series, rows, words)
     if values is None:
@@ -124,7 +123,7 @@ def _counts(series: "pd.Series[Any]", rows: Rows, words: Words, *, whole: bool) 
     return values
 
 
-def _emergencies(series: "pd.Series[Any]", words: Words) -> Floats:
+def _emergencies(series: Series, words: Words) -> Floats:
     """Return 1 for an emergency admission, 0 for another, NaN for missing."""
     admissions = [None if value is None or words.means_missing(value) else value.lower() for value in texts(series)]
     acute, planned = conventions().emergency.acute | YES, conventions().emergency.planned | NO

@@ -1,7 +1,6 @@
 """Subgroups of the evaluation."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ UNKNOWN = ""
 
 def groups_of(
     columns: Mapping[str, Floats], *, attributes: Collection[str] | None = None
-) -> dict[str, npt.NDArray[Any]]:
+) -> dict[str, npt.NDArray[np.str_]]:
     """Return for each declared attribute the group of each row.
 
     Parameters
@@ -35,7 +34,7 @@ def groups_of(
     return groups
 
 
-def recorded_groups(table: pa.Table, *, attributes: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+def recorded_groups(table: pa.Table, *, attributes: Collection[str] | None = None) -> dict[str, npt.NDArray[np.str_]]:
     """Return for each attribute that a features file holds beside the features the group of each labelled row."""
     with_label = table.filter(table[LABEL].is_valid())
     wanted = [name for name in GROUPS if attributes is None or name in attributes]

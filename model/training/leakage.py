@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -155,7 +154,7 @@ def _leads(found: Alone, place: int, *, following: float, usual: float) -> bool:
     return area - following > lead or area - usual > rule.lead_of_median
 
 
-def alone(values: Floats, label: npt.NDArray[np.int64], patient: npt.NDArray[Any]) -> float:
+def alone(values: Floats, label: npt.NDArray[np.int64], patient: npt.NDArray[np.str_]) -> float:
     """Return the ROC-AUC of one column: its parts (empty is one) by their rates in the other half of the patients."""
     part = _parts(values)
     half = is_test(patient, parts=2)

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +53,7 @@ def split(data: Dataset, *, return_days: int) -> Split:
     return Split(~test & observed & np.isfinite(cut), test, later, how)
 
 
-def is_test(patients: npt.NDArray[Any], *, parts: int | None = None) -> Rows:
+def is_test(patients: npt.NDArray[np.str_], *, parts: int | None = None) -> Rows:
     """Return a mask of the test patients' rows, selected by hash of the pseudonym."""
     of = parts or settings().split.test_parts
     unique, place = np.unique(patients, return_inverse=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from model.dataset.dataset import Floats
 from model.dataset.tables.conventions import conventions, folded
 from model.dataset.tables.numbers import read_all
-from model.dataset.tables.texts import Text, texts
+from model.dataset.tables.texts import Series, Text, texts
 from model.errors import UserError
 
 Order = Literal["iso", "day-first", "month-first", "named", "excel"]
@@ -67,7 +67,7 @@ class Times:
     read_as: str
 
 
-def times(series: "pd.Series[Any]", wanted: str | None) -> Times:
+def times(series: Series, wanted: str | None) -> Times:
     """Return the times of a column, by its type or by the format that all of its texts show.
 
     Parameters
@@ -100,7 +100,7 @@ def times(series: "pd.Series[Any]", wanted: str | None) -> Times:
     return decide(str(series.name), texts(series), wanted)
 
 
-def typed(series: "pd.Series[Any]") -> Floats:
+def typed(series: Series) -> Floats:
     """Return seconds since 1970 of a column that has a type for dates; NaN where there is no time."""
     whole = pd.to_datetime(series, utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     return np.where(np.isnat(whole), np.nan, whole.astype(np.int64) / 1e6)
@@ -112,7 +112,7 @@ def is_date(text: str) -> bool:
     return shape is not None and shape.family != "excel" and not text.isdecimal()
 
 
-def as_written(series: "pd.Series[Any]", order: Order) -> Floats:
+def as_written(series: Series, order: Order) -> Floats:
     """Return the moments of a column that is written as another one was; infinite where it is not."""
 
     def one(text: str) -> float:

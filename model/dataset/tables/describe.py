@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from model.dataset.tables import dates, numbers
 from model.dataset.tables.codes import why_codes
 from model.dataset.tables.conventions import conventions, words_of
 from model.dataset.tables.roles import Words
-from model.dataset.tables.texts import Text, texts
+from model.dataset.tables.texts import Series, Text, texts
 
 MOST_LEVELS = 500
 FEW = 50
@@ -81,7 +80,7 @@ class Rows:
 
     kept: npt.NDArray[np.bool_]
     fit: npt.NDArray[np.bool_]
-    patient: npt.NDArray[Any]
+    patient: npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class _Given:
         return tuple(sorted(self.missing))
 
 
-def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | str:
+def describe(series: Series, rows: Rows, words: Words) -> Described | str:
     """Return a column with its type and values, or the reason for its exclusion.
 
     Parameters
@@ -156,7 +155,7 @@ def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | 
     return _numbers(column, rows, words)
 
 
-def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[Any]:
+def groups(series: Series, rows: Rows, words: Words) -> npt.NDArray[np.str_]:
     """Return the subgroup of each row for an attribute; numbers with many values are grouped by quartile.
 
     Parameters
@@ -193,22 +192,22 @@ def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[An
     names = _levels(_given(series, words), rows)
     levels = np.array([*names.column.categories, ""])
     place = np.where(np.isnan(names.values), len(levels) - 1, names.values).astype(np.int64)
-    chosen: npt.NDArray[Any] = levels[place]
+    chosen: npt.NDArray[np.str_] = levels[place]
     return chosen
 
 
-def is_numeric(series: "pd.Series[Any]") -> bool:
+def is_numeric(series: Series) -> bool:
     """Whether a column has a type for numbers, or for yes and no."""
     return pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series)
 
 
-def typed_numbers(series: "pd.Series[Any]") -> Floats:
+def typed_numbers(series: Series) -> Floats:
     """Return the numbers of a column that has a type for them."""
     parsed = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isinf(parsed), np.nan, parsed)
 
 
-def _given(series: "pd.Series[Any]", words: Words) -> _Given:
+def _given(series: Series, words: Words) -> _Given:
     text = texts(series)
     occurrences = Counter(value for value in text.tolist() if value is not None)
     missing = {value: times for value, times in occurrences.items() if words.means_missing(value)}
@@ -220,7 +219,7 @@ def _given(series: "pd.Series[Any]", words: Words) -> _Given:
     return _Given(str(series.name), text, occurrences - Counter(missing), lower)
 
 
-def _typed(series: "pd.Series[Any]", rows: Rows, words: Words, category: bool) -> Described | str:
+def _typed(series: Series, rows: Rows, words: Words, category: bool) -> Described | str:
     """Describe a column that has a type for numbers: the file says what it is, so nothing is guessed."""
     if category:
         return _names(_given(series, words), rows, "")
@@ -281,7 +280,7 @@ def _are_dates(counts: Counter[str]) -> bool:
     return bool(counts) and hits >= (1 - conventions().not_understood) * counts.total()
 
 
-def _bad_numbers(name: str, numbers: Floats, patient: npt.NDArray[Any]) -> str | None:
+def _bad_numbers(name: str, numbers: Floats, patient: npt.NDArray[np.generic]) -> str | None:
     """Return why whole numbers are no measurement: dates written as one, running numbers, patient numbers."""
     finite = numbers[np.isfinite(numbers)]
     if len(finite) and words_of(name) & conventions().date_names and _within(finite, _EXCEL_DAYS):
@@ -302,7 +301,7 @@ def _within(values: Floats, bounds: tuple[int, int]) -> bool:
     return bool(values.min() >= bounds[0] and values.max() <= bounds[1])
 
 
-def _bad_texts(text: Text, patient: npt.NDArray[Any]) -> str | None:
+def _bad_texts(text: Text, patient: npt.NDArray[np.generic]) -> str | None:
     recorded = [value for value in text if value is not None]
     distinct = len(set(recorded))
     if distinct > FEW and distinct > 0.5 * min(len(recorded), len(np.unique(patient))):

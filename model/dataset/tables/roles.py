@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from model.dataset.dataset import Floats
 from model.dataset.tables.conventions import conventions
 from model.dataset.tables.dates import CHOICES
 from model.dataset.tables.numbers import MARKS
-from model.dataset.tables.texts import Text, texts
+from model.dataset.tables.texts import Series, Text, texts
 from model.errors import UserError
 
 YES = {"1", "1.0", "true", "yes", "y", "t"}
@@ -197,7 +196,7 @@ def need(table: pd.DataFrame, names: Sequence[str]) -> None:
             raise UserError(f"The table has no column {name}; {hint}")
 
 
-def outcomes(series: "pd.Series[Any]", words: Words) -> Floats:
+def outcomes(series: Series, words: Words) -> Floats:
     """Return the outcome of each row.
 
     Parameters
@@ -240,7 +239,7 @@ def outcomes(series: "pd.Series[Any]", words: Words) -> Floats:
     return np.array([np.nan if value is None else float(value in YES) for value in lower])
 
 
-def identities(series: "pd.Series[Any]", words: Words | None = None) -> Text:
+def identities(series: Series, words: Words | None = None) -> Text:
     """Return the patient of each row, as text.
 
     Parameters
@@ -277,7 +276,7 @@ def identities(series: "pd.Series[Any]", words: Words | None = None) -> Text:
     return patients
 
 
-def _known(series: "pd.Series[Any]", words: Words) -> Text:
+def _known(series: Series, words: Words) -> Text:
     """Return texts, None for what means a missing value, also as a negative number by convention."""
     negative = {str(int(number)) for number in conventions().sentinels.negative}
     values = [None if v is None or v in negative or words.means_missing(v) else v for v in texts(series)]
