@@ -121,7 +121,7 @@ def fitted(kind: str) -> tuple[Pipeline, Scorer]:
         files.PIPELINE_FILE: sink.getvalue(),
         files.CONTRACT_FILE: json.dumps(SCHEMA).encode(),
         files.POLICY_FILE: json.dumps({"bands": BANDS}).encode(),
-        files.LINEAGE_FILE: json.dumps({"model": "m", "version": "v1"}).encode(),
+        files.LINEAGE_FILE: json.dumps({"model": "m", "version": "v1", "made_from": {}}).encode(),
     }
     return pipeline, Scorer(files.ReleaseFiles("0" * 64, contents, b""))
 
