@@ -178,7 +178,7 @@ def _limit(connection: Connection, *, local: bool) -> None:
 
 def _inserted(connection: Connection, entries: Sequence[PreparedEntry]) -> list[Record]:
     values = [(place, *value) for place, entry in enumerate(entries) for value in entry.values]
-    given: dict[str, Sequence[Any]] = {"entries": [entry.canonical for entry in entries]}
+    given: dict[str, Sequence[object]] = {"entries": [entry.canonical for entry in entries]}
     if values:
         given |= dict(
             zip(("places", "digests", "salts", "contents"), map(list, zip(*values, strict=True)), strict=True)
