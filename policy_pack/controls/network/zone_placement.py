@@ -36,21 +36,21 @@ def every_zone_has_one(resource: Resource, context: StackContext) -> Findings:
 
 
 def _subnets(resource: Resource, path: str, graph: Graph) -> Iterator[Resource]:
-    """Return the subnets of the stack that a resource names; by what it is made of while an id is not known yet."""
+    """Return the subnets of the stack that a resource names: by their ids, or where none is told, by URN."""
     by_id: dict[str, Resource] = graph.memo("subnets by id", _by_id)
-    named = resource.at(path)
-    if named.known and all(item.known for item in named.items()):
-        yield from (by_id[item.text()] for item in named.items() if item.text() in by_id)
+    named = resource.at(path).items()
+    if all(known_text(item) in by_id for item in named):
+        yield from (by_id[item.text()] for item in named)
         return
     depends = resource.depends.get(path.partition(".")[0], ())
     found = [one for urn in depends if (one := graph.get(urn)) is not None and one.kind == SUBNET]
-    if not found:
+    if not found and not all(item.known for item in named):
         raise NotKnownError(path)
     yield from found
 
 
 def _by_id(graph: Graph) -> dict[str, Resource]:
-    return {known_text(subnet.at("id")): subnet for subnet in graph.of(SUBNET)}
+    return {name: subnet for subnet in graph.of(SUBNET) if (name := known_text(subnet.at("id")))}
 
 
 def _zones(graph: Graph) -> dict[str, set[str]]:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import ID_KEYS
+from policy_pack.stack.kinds import ID_KEYS, SUBNET
 from policy_pack.stack.values import UNKNOWN, NotKnownError, View, leaves
 
-SUBNET = "aws:ec2/subnet:Subnet"
 TABLES = ("aws:ec2/routeTable:RouteTable", "aws:ec2/defaultRouteTable:DefaultRouteTable")
 ROUTE = "aws:ec2/route:Route"
 _DESTINATIONS = ("cidrBlock", "ipv6CidrBlock", "destinationCidrBlock", "destinationIpv6CidrBlock")

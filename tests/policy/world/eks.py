@@ -18,7 +18,7 @@ def cluster() -> list[Resource]:
             {
                 "name": "eks",
                 "version": "1.34",
-                "vpcConfig": {"endpointPublicAccess": False},
+                "vpcConfig": {"endpointPublicAccess": False, "securityGroupIds": ["sg-endpoints"]},
                 "encryptionConfig": {"resources": ["secrets"], "provider": {"keyArn": PLATFORM_KEY}},
                 "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False},
                 "enabledClusterLogTypes": _LOGS,
