@@ -80,7 +80,13 @@ def bucket(hospital: str, data: str) -> list[Resource]:
         build(
             "aws:s3/bucket:Bucket",
             name,
-            own | {"arn": arn, "forceDestroy": False, "tags": tags(hospital, data, phi=str(phi).lower())},
+            own
+            | {
+                "arn": arn,
+                "forceDestroy": False,
+                "objectLockEnabled": data in ("audit", "models"),
+                "tags": tags(hospital, data, phi=str(phi).lower()),
+            },
             protect=True,
         ),
         build(

@@ -18,7 +18,12 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
         "lifecycle": {"deleteAfter": 90},
         "copyActions": [{"destinationVaultArn": away}],
     }
-    weekly = {"ruleName": "weekly", "targetVaultName": "vault", "schedule": "cron(0 3 ? * SUN *)"}
+    weekly = {
+        "ruleName": "weekly",
+        "targetVaultName": "vault",
+        "schedule": "cron(0 3 ? * SUN *)",
+        "lifecycle": {"deleteAfter": 90},
+    }
     selection = {"planId": "plan-1", "iamRoleArn": role_arn("backup")}
     return [
         build(
@@ -47,7 +52,7 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
                 "name": "drill",
                 "scheduleExpression": "cron(0 9 1 * ? *)",
                 "startWindowHours": 8,
-                "recoveryPointSelection": {"includeVaults": ["*"], "recoveryPointTypes": ["SNAPSHOT"]},
+                "recoveryPointSelection": {"includeVaults": ["*"], "recoveryPointTypes": ["SNAPSHOT", "CONTINUOUS"]},
             },
         ),
         *(

@@ -152,6 +152,7 @@ def platform() -> list[Resource]:
                 "envoyService": {"type": "LoadBalancer", "annotations": annotations},
             },
         },
+        "shutdown": {"drainTimeout": "30s", "minDrainDuration": "10s"},
         "telemetry": {"accessLog": {"settings": [log]}},
     }
     reference = {

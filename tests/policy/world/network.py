@@ -50,6 +50,16 @@ def network() -> list[Resource]:
             )
             for tier in ("private", "public")
         ),
+        build(
+            "aws:ec2/subnet:Subnet",
+            "second",
+            own | {"id": "subnet-second", "mapPublicIpOnLaunch": False, "tags": tags(tier="private")},
+        ),
+        build(
+            "aws:ec2/routeTableAssociation:RouteTableAssociation",
+            "second",
+            {"routeTableId": "rtb-private", "subnetId": "subnet-second"},
+        ),
         build("aws:ec2/internetGateway:InternetGateway", "out", {"id": "igw-1"} | own),
         *(build("aws:ec2/routeTable:RouteTable", tier, own | {"id": f"rtb-{tier}"}) for tier in ("private", "public")),
         *(
