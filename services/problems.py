@@ -14,7 +14,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -68,7 +67,7 @@ class ProblemDetails(BaseModel):
     errors: list[InvalidField] | None = Field(None, description="What does not match the schema.")
 
 
-class Problem(Exception):  # noqa: N818, the name of the standard
+class Problem(HTTPException):
     """An error that a client gets as problem details.
 
     Parameters
@@ -94,10 +93,13 @@ class Problem(Exception):  # noqa: N818, the name of the standard
         headers: Mapping[str, str] | None = None,
         errors: Sequence[InvalidField] = (),
     ) -> None:
-        super().__init__(title)
-        self.status, self.title, self.detail = status, title, detail
-        self.headers = dict(headers or {})
+        super().__init__(status, detail)
+        self.status, self.title = status, title
+        self.headers: dict[str, str] = dict(headers or {})
         self.errors = list(errors)
+
+    def __str__(self) -> str:
+        return self.title
 
     @property
     def type(self) -> str:
@@ -113,16 +115,33 @@ class Problem(Exception):  # noqa: N818, the name of the standard
         return JSONResponse(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of an application as problem details, and document them in its OpenAPI document.
+class Application(FastAPI):
+    """A FastAPI application that answers every error as problem details, and documents them.
 
-    Middleware that is added afterwards is outside of it, and sees the answer to an unhandled exception as well.
+    Middleware that is added is outside of it, and sees the answer to an unhandled exception as well.
     """
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_middleware(_Unhandled)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # how FastAPI documents it
+
+    def setup(self) -> None:
+        """Add the routes of the documentation, and the handlers of errors."""
+        super().setup()
+        self.add_exception_handler(Problem, _problem)
+        self.add_exception_handler(HTTPException, _http_error)
+        self.add_exception_handler(RequestValidationError, _invalid)
+        self.add_middleware(_Unhandled)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, in which every error is problem details."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs") | {_SCHEMA_NAME: problem}
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _document(operation["responses"])
+        return super().openapi()
 
 
 class _Unhandled:
@@ -195,29 +214,6 @@ def _names(document: Mapping[str, Any]) -> frozenset[str]:
         for operation in path.values():
             names |= {parameter["name"] for parameter in operation.get("parameters", ())}
     return frozenset(names)
-
-
-def _openapi(app: FastAPI) -> dict[str, object]:
-    """Return the OpenAPI document, in which every error is problem details."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description,
-            routes=app.routes,
-            tags=app.openapi_tags,
-        )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= problem.pop("$defs") | {_SCHEMA_NAME: problem}
-        for path in document["paths"].values():
-            for operation in path.values():
-                _document(operation["responses"])
-        app.openapi_schema = document
-    return app.openapi_schema
 
 
 def _document(responses: dict[str, Any]) -> None:

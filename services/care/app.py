@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 
-from services import problems
 from services.audit.http import recorded
 from services.care import accesses, launch, readmissions, todays_stays
 from services.care.background import POLL_SECONDS, Background, Task
@@ -18,6 +17,7 @@ from services.care.identity import IdentityLookup
 from services.care.worklist import placements
 from services.care.worklist import routes as worklist
 from services.care.worklist_ports import PlanningScores, SmartLaunches, on_record
+from services.problems import Application
 from services.request_body import RequestBody
 
 log = logging.getLogger("services.care")
@@ -43,11 +43,12 @@ def create(care: Care) -> FastAPI:
         background.stop()
         care.engine.dispose()
 
-    app = FastAPI(title="Care", version="1", redirect_slashes=False, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = Application(
+        title="Care", version="1", redirect_slashes=False, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     app.state.care = care
     for router in routers(care):
         app.include_router(router)
-    problems.install(app)
     app.add_middleware(RequestBody, largest=care.settings.largest_body_bytes, media_types=MEDIA_TYPES)
     app.add_middleware(accesses.AccessedIdentities)
     # The outermost: nothing leaves without a record.

@@ -3,7 +3,10 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs, PydanticKnownError
 
 from model.definitions.features import definitions
 
@@ -26,20 +29,23 @@ FhirId = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,64}$")]
 
 
 class _Part(BaseModel):
-    # The specification lets an EHR send more; it is not read.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # The specification's names are in camel case. It lets an EHR send more; that is not read.
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
 
 class DischargeContext(_Part):
     """Context of ``encounter-discharge``."""
 
-    userId: str = Field(min_length=1, max_length=200)  # noqa: N815, the name of the specification
-    patientId: FhirId  # noqa: N815
-    encounterId: FhirId  # noqa: N815
+    user_id: str = Field(min_length=1, max_length=200)
+    patient_id: FhirId
+    encounter_id: FhirId
 
 
-class FhirAuthorization(_Part):
+class FhirAuthorization(BaseModel):
     """An access token for the EHR's FHIR server."""
+
+    # OAuth 2.0 names the fields.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     access_token: str = Field(min_length=1, max_length=20_000, repr=False)
     token_type: Literal["Bearer"]
@@ -48,15 +54,25 @@ class FhirAuthorization(_Part):
     subject: str
 
 
-class HookRequest(_Part):
+# A dataclass: of a model that is a whole body, FastAPI takes each field by itself, and pydantic warns of its alias.
+@dataclass(config=ConfigDict(extra="ignore", alias_generator=to_camel), frozen=True)
+class HookRequest:
     """A call of the hook."""
 
     hook: Literal["encounter-discharge"]
-    hookInstance: UUID  # noqa: N815
+    hook_instance: UUID
     context: DischargeContext
-    fhirServer: str | None = Field(default=None, max_length=500)  # noqa: N815
-    fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
+    fhir_server: str | None = Field(default=None, max_length=500)
+    fhir_authorization: FhirAuthorization | None = None
     prefetch: dict[str, object] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_object(cls, value: object) -> object:
+        # Refused as other bodies are: a client is not told what is a dataclass here.
+        if isinstance(value, dict | ArgsKwargs):
+            return value
+        raise PydanticKnownError("model_attributes_type")
 
 
 class Coding(_Part):
@@ -71,7 +87,7 @@ class OverrideReason(_Part):
     """Override reason of a card: a code of ours, and what the clinician wrote."""
 
     reason: Coding | None = None
-    userComment: str | None = Field(default=None, max_length=LONGEST_COMMENT)  # noqa: N815
+    user_comment: str | None = Field(default=None, max_length=LONGEST_COMMENT)
 
 
 class AcceptedSuggestion(_Part):
@@ -85,13 +101,15 @@ class CardFeedback(_Part):
 
     card: UUID
     outcome: Literal["accepted", "overridden"]
-    outcomeTimestamp: AwareDatetime  # noqa: N815
-    acceptedSuggestions: list[AcceptedSuggestion] = Field(default=[], max_length=MOST_FEEDBACK)  # noqa: N815
-    overrideReason: OverrideReason | None = None  # noqa: N815
+    outcome_timestamp: AwareDatetime
+    accepted_suggestions: list[AcceptedSuggestion] = Field(default=[], max_length=MOST_FEEDBACK)
+    override_reason: OverrideReason | None = None
 
 
-class FeedbackRequest(_Part):
+class FeedbackRequest(BaseModel):
     """Feedback on cards."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     feedback: list[CardFeedback] = Field(min_length=1, max_length=MOST_FEEDBACK)
 

@@ -31,7 +31,7 @@ from services.planning.schema import (
     WorkflowName,
 )
 from services.planning.scoring import Outcome, ScoredOutcome
-from services.problems import Problem, install
+from services.problems import Application, Problem
 from services.request_body import RequestBody
 from services.workflows import WorkflowError, synchronous
 
@@ -82,7 +82,7 @@ def create(parts: Planning) -> FastAPI:
             server.client.close()
         parts.engine.dispose()
 
-    app = FastAPI(
+    app = Application(
         title="Discharge planning",
         version="1",
         description=DESCRIPTION,
@@ -94,7 +94,6 @@ def create(parts: Planning) -> FastAPI:
     app.include_router(_scores(parts))
     app.include_router(_feedback(parts))
     app.include_router(_health(parts))
-    install(app)
     app.add_middleware(RequestBody, largest=LARGEST_BODY)
     recorded(app, parts.recorder)
     # Outside of the record: it takes what the service is short of.

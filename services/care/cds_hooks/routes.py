@@ -132,7 +132,7 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
             sa.insert(CARD).values(
                 card=shown,
                 client=caller.client.name,
-                hook_instance=str(hook.hookInstance),
+                hook_instance=str(hook.hook_instance),
                 encounter=features.encounter,
                 patient=features.patient,
                 record=score.record if score else None,
@@ -246,7 +246,7 @@ def _code(one: CardFeedback) -> str | None:
     """Return the code of our table that feedback has; a code of nobody's table is refused."""
     if one.outcome == ACCEPTED:
         return ACCEPTED
-    reason = one.overrideReason.reason if one.overrideReason else None
+    reason = one.override_reason.reason if one.override_reason else None
     if reason is None:
         return None
     if reason.code not in overrides():
@@ -256,10 +256,10 @@ def _code(one: CardFeedback) -> str | None:
 
 def _keep(care: Care, connection: sa.Connection, one: CardFeedback, code: str | None, shown: sa.Row[Any]) -> None:
     """Keep feedback in the database, and send its code to planning; free text goes no further."""
-    comment = one.overrideReason.userComment if one.overrideReason else None
+    comment = one.override_reason.user_comment if one.override_reason else None
     new = (
         insert(FEEDBACK_TABLE)
-        .values(card=one.card, outcome_at=one.outcomeTimestamp, outcome=one.outcome, code=code, comment=comment)
+        .values(card=one.card, outcome_at=one.outcome_timestamp, outcome=one.outcome, code=code, comment=comment)
         .on_conflict_do_nothing()
         .returning(FEEDBACK_TABLE.c.card)
     )

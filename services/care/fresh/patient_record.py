@@ -147,7 +147,7 @@ def record_of(request: HookRequest, client: EhrClient, http: httpx.Client) -> Pa
     """
     context = request.context
     reader = _reader(request, client, http)
-    record = PatientRecord(context.patientId, context.encounterId)
+    record = PatientRecord(context.patient_id, context.encounter_id)
     missing: list[str] = []
     parts: dict[tuple[str, str], Resource] = {}
     for name, template in PREFETCH.items():
@@ -163,7 +163,7 @@ def record_of(request: HookRequest, client: EhrClient, http: httpx.Client) -> Pa
     record.missing = tuple(
         missing + [name for name in NEEDED if name not in missing and not _has(parts, name, request)]
     )
-    record.resources = [resource for resource in parts.values() if _is_of(resource, context.patientId)]
+    record.resources = [resource for resource in parts.values() if _is_of(resource, context.patient_id)]
     _check_encounter(parts, request)
     return record
 
@@ -189,14 +189,14 @@ def next_link(page: Mapping[str, object]) -> str | None:
 
 
 def _reader(request: HookRequest, client: EhrClient, http: httpx.Client) -> FhirReader | None:
-    if request.fhirServer is None:
+    if request.fhir_server is None:
         return None
     allowed = {base.rstrip("/") for base in client.fhir_servers}
-    if request.fhirServer.rstrip("/") not in allowed:
+    if request.fhir_server.rstrip("/") not in allowed:
         detail = "The fhirServer of the hook is not registered for this EHR; use a registered one, or the prefetch."
         raise Problem(400, "Unknown FHIR server", detail)
-    authorization = request.fhirAuthorization
-    return FhirReader(http, request.fhirServer, authorization.access_token if authorization else None)
+    authorization = request.fhir_authorization
+    return FhirReader(http, request.fhir_server, authorization.access_token if authorization else None)
 
 
 def _prefetched(prefetch: Mapping[str, object], name: str) -> list[Resource] | None:
@@ -212,12 +212,12 @@ def _prefetched(prefetch: Mapping[str, object], name: str) -> list[Resource] | N
 
 def _filled(template: str, request: HookRequest) -> str:
     context = request.context
-    filled = template.replace("{{context.patientId}}", quote(context.patientId))
-    return filled.replace("{{context.encounterId}}", quote(context.encounterId))
+    filled = template.replace("{{context.patientId}}", quote(context.patient_id))
+    return filled.replace("{{context.encounterId}}", quote(context.encounter_id))
 
 
 def _has(parts: Mapping[tuple[str, str], Resource], name: str, request: HookRequest) -> bool:
-    identity = {"patient": request.context.patientId, "encounter": request.context.encounterId}[name]
+    identity = {"patient": request.context.patient_id, "encounter": request.context.encounter_id}[name]
     return (KINDS[name], identity) in parts
 
 
@@ -231,7 +231,7 @@ def _is_of(resource: Mapping[str, object], patient_id: str) -> bool:
 
 
 def _check_encounter(parts: Mapping[tuple[str, str], Resource], request: HookRequest) -> None:
-    encounter = parts.get(("Encounter", request.context.encounterId))
-    if encounter is not None and not _is_of(encounter, request.context.patientId):
+    encounter = parts.get(("Encounter", request.context.encounter_id))
+    if encounter is not None and not _is_of(encounter, request.context.patient_id):
         detail = "The encounter of the hook is of another patient than the context names; check the context."
         raise Problem(400, "Encounter of another patient", detail)

@@ -11,10 +11,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 from sqlalchemy import Engine
 
-from services import problems
 from services.care import worklist
 from services.care.worklist.ports import Facts, Launched
 from services.care.worklist.tokens import Keys
+from services.problems import Application
 from tests.support.care.worklist_world import World
 
 
@@ -49,8 +49,7 @@ def application(
     world: World, records: Records, *, launches: Tickets | None = None, database: Engine | None = None
 ) -> FastAPI:
     """Return an application with the worklist of a hospital."""
-    app = FastAPI(redirect_slashes=False)
-    problems.install(app)
+    app = Application(redirect_slashes=False)
     router = worklist.router(
         world.settings,
         database or world.engine,

@@ -4,11 +4,11 @@ import logging
 from typing import Annotated
 
 import pytest
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import HTTPException, Query
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict
 
-from services.problems import MEDIA_TYPE, MOST_ERRORS, InvalidField, Problem, ProblemDetails, install
+from services.problems import MEDIA_TYPE, MOST_ERRORS, Application, InvalidField, Problem, ProblemDetails
 from services.request_body import RequestBody
 
 SECRET = "Erika-Mustermann"
@@ -21,9 +21,8 @@ class Body(BaseModel):
     values: dict[str, float] = {}
 
 
-def application() -> FastAPI:
-    app = FastAPI(redirect_slashes=False)
-    install(app)
+def application() -> Application:
+    app = Application(redirect_slashes=False)
     app.add_middleware(RequestBody, largest=200)
 
     @app.post("/things/{number}")
@@ -121,8 +120,7 @@ def test_a_parameter_that_does_not_match_names_it_alone(client: TestClient, path
 
 
 def test_a_few_errors_are_listed_and_the_rest_counted() -> None:
-    app = FastAPI()
-    install(app)
+    app = Application()
 
     @app.post("/")
     def post(body: Body) -> None:

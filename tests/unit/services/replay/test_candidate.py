@@ -1,5 +1,6 @@
 """A candidate scores what its contract takes, and says why it does not score the rest."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,17 @@ from tests.unit.model.scoring.test_scorer import discharges, fitted
 RELEASE = ReleaseRef(model="m", version="v1", digest="0" * 64, threshold=0.4, schema_version="0")
 
 
-def recorded(row: int = 0, **fields: object) -> RecordedScore:
+def recorded(
+    row: int = 0,
+    *,
+    risk: float = 0.35,
+    release: ReleaseRef = RELEASE,
+    values: Mapping[str, float | str | None] | None = None,
+) -> RecordedScore:
     names = fitted("linear")[1].names
-    values = dict(zip(names, discharges()[0][row].tolist(), strict=True))
-    plain = {name: None if np.isnan(value) else value for name, value in values.items()}
-    made = RecordedScore(0.35, "low", RELEASE, plain | {"of another release": 1.0})
-    return replace(made, **fields)  # type: ignore[arg-type]  # fields of a test
+    own = dict(zip(names, discharges()[0][row].tolist(), strict=True))
+    plain = {name: None if np.isnan(value) else value for name, value in own.items()}
+    return RecordedScore(risk, "low", release, plain | {"of another release": 1.0} if values is None else values)
 
 
 def test_recorded_values_are_scored() -> None:

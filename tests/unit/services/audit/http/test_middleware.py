@@ -12,13 +12,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, create_engine
 from starlette.staticfiles import StaticFiles
 
-from services import problems
 from services.audit import chain
 from services.audit.errors import NotRecordedError
 from services.audit.http import Caller, Recorder, audit, recorded
 from services.audit.records import GENESIS, AuditEntry, Record
 from services.database import connections
 from services.database.schemas import Schema
+from services.problems import Application, Problem
 from tests.support.audit.audit_records import ENCOUNTER, features, request, scored
 from tests.support.databases.postgres import Database, PostgresServer
 
@@ -75,7 +75,7 @@ def number(value: int) -> int:
 @router.get("/refused")
 def refused(request: Request) -> None:
     audit(request).note(outcome="answered")
-    raise problems.Problem(403, "Not allowed", "Ask for a role.")
+    raise Problem(403, "Not allowed", "Ask for a role.")
 
 
 @router.get("/fault")
@@ -113,11 +113,10 @@ def health() -> str:
 
 
 def application(recorder: Recorder, folder: Path | None = None) -> FastAPI:
-    app = FastAPI(redirect_slashes=False)
+    app = Application(redirect_slashes=False)
     app.include_router(router)
     if folder is not None:
         app.mount("/static", StaticFiles(directory=folder))
-    problems.install(app)
     recorded(app, recorder)
     return app
 

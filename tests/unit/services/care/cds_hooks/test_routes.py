@@ -45,6 +45,7 @@ def test_discovery_describes_the_service(world: CareWorld) -> None:
     }
 
 
+@pytest.mark.filterwarnings("error::pydantic.warnings.UnsupportedFieldAttributeWarning")
 def test_a_discharge_gets_a_card_with_risk_reasons_freshness_and_approvals(world: CareWorld, stay: Stay) -> None:
     answer = world.call(body(stay))
     assert answer.status_code == 200
@@ -200,5 +201,7 @@ def test_the_openapi_document_has_the_requests_and_the_problems(world: CareWorld
     assert operation["requestBody"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/HookRequest"
     }
+    fields = document["components"]["schemas"]["HookRequest"]["properties"]
+    assert set(fields) == {"hook", "hookInstance", "context", "fhirServer", "fhirAuthorization", "prefetch"}
     assert {"400", "401", "412", "413", "422", "503"} <= set(operation["responses"])
     assert HOOK.endswith("/cds-services/readmission-risk")

@@ -133,6 +133,14 @@ def test_a_body_that_is_no_hook_is_refused_without_its_values(
     assert stay.patient["id"] not in answer.text
 
 
+@pytest.mark.parametrize("sent", [None, 1, "hook", [], [{"hook": "encounter-discharge"}]])
+def test_a_body_that_is_no_object_is_refused_as_any_other_body(world: CareWorld, sent: Any) -> None:
+    answer = world.call(sent)
+    assert answer.status_code == 422
+    code = "missing" if sent is None else "model_attributes_type"
+    assert answer.json()["errors"] == [{"where": "body", "code": code}]
+
+
 @pytest.mark.parametrize(
     "value",
     [
