@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import httpx
+import yaml
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from local.errors import UserError
 from local.hospitals import ehr_client, ehr_source, patient_record, pipeline, population
 from local.hospitals.ehr_client import EhrClient
 from local.hospitals.gateway_call import send
-from local.paths import EHR_URL, Home, machine_url, worklist_url
+from local.paths import EHR_URL, REPOSITORY, Home, machine_url, worklist_url
 from local.stack.stack import Stack
 
 HOOK = "encounter-discharge"
@@ -21,7 +22,8 @@ CLINICIAN = "Practitioner/demonstration"
 FHIR_SERVER = {"fhirServer": EHR_URL}
 """What the hook has of the record where care reads the environment's FHIR server."""
 TIMEOUT = 30.0
-WITHOUT_MODEL = ("No model score", "Readmission risk not available")
+_SUMMARIES = REPOSITORY / "services" / "care" / "cds_hooks" / "summaries.yaml"
+WITHOUT_MODEL: tuple[str, ...] = tuple(yaml.safe_load(_SUMMARIES.read_text(encoding="utf-8")).values())
 """How the summary of a card begins for which the model or planning did not answer."""
 _LONGEST_DETAIL = 300
 _READY_SECONDS, _WAIT_SECONDS = 120, 2

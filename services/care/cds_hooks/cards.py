@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
+from functools import cache
+from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from services.care.fresh.features import FreshFeatures
@@ -13,6 +16,7 @@ from services.planning.feedback import overrides
 from services.planning.schema import AnyScore, Fallback, NotScored, Scored
 
 LONGEST_SUMMARY = 140
+SUMMARIES = Path(__file__).with_name("summaries.yaml")
 CODE_SYSTEM = "urn:hmlops:readmission-feedback"
 HIGH = "high"
 DISCLAIMER = "An estimate for the discharge team; a clinician decides, and nothing is denied by it."
@@ -139,11 +143,17 @@ def _summary(score: AnyScore | None, features: FreshFeatures) -> str:
             stale = "" if features.fresh else "; old data"
             return f"Readmission within {score.release.return_days} days: {score.risk:.0%} ({score.decision}{stale})"
         case Fallback():
-            return f"No model score, ranked by LACE {score.lace} of 19: {FALLBACKS[score.fallback_reason]}"
+            return f"{_without()['model']}, ranked by LACE {score.lace} of 19: {FALLBACKS[score.fallback_reason]}"
         case NotScored():
             return f"Readmission risk not computed: {NOT_SCORED[score.not_scored_reason]}"
         case None:
-            return "Readmission risk not available: the planning service does not answer"
+            return f"{_without()['planning']}: the planning service does not answer"
+
+
+@cache
+def _without() -> dict[str, str]:
+    """Return how a summary begins without a model's score, by what did not answer."""
+    return TypeAdapter(dict[str, str]).validate_python(yaml.safe_load(SUMMARIES.read_text(encoding="utf-8")))
 
 
 def _detail(score: AnyScore | None) -> Iterator[str]:

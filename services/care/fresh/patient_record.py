@@ -5,6 +5,7 @@ another patient is refused.
 """
 
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,14 +19,7 @@ from services.care.ehr_clients import EhrClient
 from services.care.hooks import PREFETCH, HookRequest
 from services.problems import Problem
 
-KINDS = {
-    "patient": "Patient",
-    "encounter": "Encounter",
-    "encounters": "Encounter",
-    "conditions": "Condition",
-    "observations": "Observation",
-    "medications": "MedicationRequest",
-}
+KINDS = {name: re.split("[/?]", template)[0] for name, template in PREFETCH.items()}
 """Resource type of each part of the record."""
 NEEDED = ("patient", "encounter")
 BUDGET_SECONDS = 3.0
