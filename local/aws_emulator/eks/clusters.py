@@ -110,6 +110,7 @@ class Clusters:
             moto_cluster.certificate_authority = {"data": b64encode(self._face.authority.read_bytes()).decode()}
             moto_cluster.identity = {"oidc": {"issuer": self._face.issuer}}
         moto_cluster.upgrade_policy = asked.get("upgradePolicy") or {"supportType": "EXTENDED"}
+        moto_cluster.deletion_protection = bool(asked.get("deletionProtection"))
         cluster = Cluster(
             name=name,
             region=region,
@@ -126,6 +127,7 @@ class Clusters:
         moto_cluster = _moto(cluster.region, cluster.name)
         moto_cluster.resources_vpc_config = {**before, **moto_cluster.resources_vpc_config}
         moto_cluster.upgrade_policy = asked.get("upgradePolicy") or moto_cluster.upgrade_policy
+        moto_cluster.deletion_protection = asked.get("deletionProtection", moto_cluster.deletion_protection)
         if asked.get("accessConfig"):
             cluster.mode = asked["accessConfig"]["authenticationMode"]
             _show_access(cluster)
@@ -137,6 +139,10 @@ class Clusters:
     def network(self, cluster: Cluster) -> dict[str, Any]:
         """Return the network settings of a cluster."""
         return dict(_moto(cluster.region, cluster.name).resources_vpc_config)
+
+    def is_protected(self, cluster: Cluster) -> bool:
+        """Return whether a cluster's deletion protection is on."""
+        return bool(_moto(cluster.region, cluster.name).deletion_protection)
 
     def forget(self, cluster: Cluster) -> None:
         """Remove a cluster that moto has just deleted, with its security group."""

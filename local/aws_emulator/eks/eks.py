@@ -86,9 +86,13 @@ class Eks:
         return _updated("VersionUpdate")
 
     def _delete(self, call: Call, asked: Mapping[str, Any], moto: Perform) -> Answer:
+        cluster = self._clusters.get(call.region, str(asked["name"]))
+        if self._clusters.is_protected(cluster):
+            message = f"Cluster {cluster.name} cannot be deleted: its deletion protection is on"
+            raise AwsError("InvalidRequestException", message, 400)
         answer = moto(call)
         if answer.status < 400:
-            self._clusters.forget(self._clusters.get(call.region, str(asked["name"])))
+            self._clusters.forget(cluster)
         return answer
 
 

@@ -120,7 +120,7 @@ def data_stores_are_protected(resource: Resource, context: StackContext) -> Find
         yield from expect(resource.at(field), is_not_true, f"{field} is true")
 
 
-@context_check("INT-03", *DATABASES, LOAD_BALANCER)
+@context_check("INT-03", *DATABASES, EKS, LOAD_BALANCER)
 def services_have_deletion_protection(resource: Resource, context: StackContext) -> Findings:
     """Require the deletion protection of the service as well."""
     if not context.synthetic:

@@ -82,6 +82,7 @@ SEEDS: list[Seed] = [
     seed("INT-03", _BUCKET, "", None).unprotected(),
     seed("INT-03", _KEY, "", None).unprotected(),
     seed("INT-03", "aws:rds/cluster:Cluster", "deletionProtection", False),
+    seed("INT-03", "aws:eks/cluster:Cluster", "deletionProtection", GONE),
     seed("INT-03", "aws:lb/loadBalancer:LoadBalancer", "enableDeletionProtection", False),
     seed("VM-01", "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", "scanType", "BASIC"),
     seed("VM-01", "aws:ecr/repository:Repository", "imageTagMutability", "MUTABLE"),

@@ -18,6 +18,7 @@ def cluster() -> list[Resource]:
             {
                 "name": "eks",
                 "version": "1.34",
+                "deletionProtection": True,
                 "vpcConfig": {"endpointPublicAccess": False, "securityGroupIds": ["sg-endpoints"]},
                 "encryptionConfig": {"resources": ["secrets"], "provider": {"keyArn": PLATFORM_KEY}},
                 "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False},

@@ -141,6 +141,17 @@ def test_an_update_keeps_what_it_does_not_name(emulator: Emulator) -> None:
     refused("InvalidGroup.NotFound", emulator.client("ec2").describe_security_groups, GroupIds=[group])
 
 
+def test_a_protected_cluster_is_not_deleted(emulator: Emulator) -> None:
+    eks = emulator.client("eks")
+    create(emulator, "kept")
+    assert eks.describe_cluster(name="kept")["cluster"]["deletionProtection"] is False
+    eks.update_cluster_config(name="kept", deletionProtection=True)
+    assert eks.describe_cluster(name="kept")["cluster"]["deletionProtection"] is True
+    refused("InvalidRequestException", eks.delete_cluster, name="kept")
+    eks.update_cluster_config(name="kept", deletionProtection=False)
+    eks.delete_cluster(name="kept")
+
+
 def test_an_access_entry_from_its_creation_to_its_end(emulator: Emulator) -> None:
     eks = emulator.client("eks")
     who = {"clusterName": "prod", "principalArn": READER}
