@@ -8,6 +8,7 @@ usual value; no tree is walked a second time.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from model.compiled.explanation import OCCLUSION, Explanation, Floats, joined, p
 # Cells of the working arrays (features of a tree x trees x rows): they stay in the processor's cache.
 CELLS_AT_ONCE = 1 << 18
 
-Bits = npt.NDArray[np.uint32]
+Bits = npt.NDArray[np.unsignedinteger[Any]]
 Places = npt.NDArray[np.intp]
 
 
@@ -61,7 +62,9 @@ class TreesModel:
 
     def _leaves(self, values: Floats) -> tuple[Bits, Bits]:
         """Return the leaf that each tree reaches as a bit, and the leaves that each feature of it leaves possible."""
-        masks = self._masks.take(self._starts[:, :, np.newaxis] + self._bins(values)[self._features])
+        places = self._bins(values).take(self._features, axis=0)
+        places += self._starts[:, :, np.newaxis]
+        masks = self._masks.take(places)
         return np.bitwise_and.reduce(masks, axis=0), masks
 
     def _contributions(self, masks: Bits, reached: Bits, predictions: Floats) -> Floats:
@@ -121,7 +124,9 @@ class TreesModel:
                 self._starts[slot, place] = size
                 tables.append(table)
                 size += len(table)
-        self._masks: Bits = np.concatenate(tables)
+        masks = np.concatenate(tables)
+        # Half of the memory where no tree has more than 16 leaves, as training makes them.
+        self._masks: Bits = masks.astype(np.min_scalar_type(masks.max()))
         self._first: Places = np.arange(len(trees), dtype=np.intp) * MOST_LEAVES
         self._values: Floats = np.zeros(len(trees) * MOST_LEAVES)
         for place, tree in enumerate(trees):
@@ -190,7 +195,7 @@ def _rate_of(rates: Floats, codes: Floats) -> Floats:
 def _without_each(masks: Bits) -> tuple[Bits, Bits]:
     """Return the bits shared by all slots before each one, and by all after it."""
     before, after = np.empty_like(masks), np.empty_like(masks)
-    before[0] = after[-1] = ~np.uint32(0)
+    before[0] = after[-1] = ~masks.dtype.type(0)
     for slot in range(1, len(masks)):
         np.bitwise_and(before[slot - 1], masks[slot - 1], out=before[slot])
         np.bitwise_and(after[-slot], masks[-slot], out=after[-slot - 1])
