@@ -173,8 +173,10 @@ class Judge:
         return urns
 
     def _named_by(self, resource: Resource) -> set[str]:
-        """Return the resources whose identity a resource contains."""
-        texts = {text for _, text in places(resource.props) if isinstance(text, str)}
+        """Return the resources whose identity a resource contains, or the ARN of all their contents."""
+        texts = {
+            text.removesuffix("*").removesuffix("/") for _, text in places(resource.props) if isinstance(text, str)
+        }
         return {urn for text in texts for urn in self._by_identity.get(text, ())}
 
     @cached_property

@@ -17,6 +17,7 @@ _WIDER: dict[str, tuple[Any, ...]] = {
     "control": ("*", "AC-*", "UNHEARD-01", ""),
     "kind": ("*", "aws:*", "aws:iam/unheard:Unheard", ""),
     "resource": ("*", "**", "*a*", "?*", "[a-z]*", "[!x]*", "urn:pulumi:*", ""),
+    "finding": ("unheard of", "", "[a-z"),
     "reason": ("", " "),
     "owner": ("", "security"),
     "approver": ("", "platform", "Platform", " platform "),
