@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from policy_pack.clock import Earliest
-from policy_pack.stack.values import UNKNOWN, NotKnownError, View
+from policy_pack.stack.values import UNKNOWN, NotKnownError, View, leaves
 
 STACK = "pulumi:pulumi:Stack"
 _NOT_KNOWN = "\0not known"
@@ -63,6 +63,11 @@ class Resource:
     def kind(self) -> str:
         """The type without versions."""
         return canonical(self.type)
+
+    @cached_property
+    def leaves(self) -> tuple[tuple[str, Any], ...]:
+        """The scalar properties with their paths, `UNKNOWN` ones included."""
+        return tuple(leaves(self.props))
 
     def at(self, path: str) -> View:
         """Return the property at a dotted path."""

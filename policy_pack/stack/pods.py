@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -74,14 +75,15 @@ class Pod:
         return [container for container in self.containers if not container.merged]
 
 
-def pods(resource: Resource) -> list[Pod]:
+@lru_cache(maxsize=4096)
+def pods(resource: Resource) -> tuple[Pod, ...]:
     """Return the pods of every place of a resource: those of a transformer as well as those of a predictor."""
     row = _ROWS.get(resource.kind)
     if row is None:
-        return []
+        return ()
     views = [(place, view) for place in row.pods for view in View(resource.props).each(place.at)]
     declared = [_pod(view, place) for place, view in views if not (place.optional and view.known and view.raw is None)]
-    return [*declared, *(pod for path in row.text for pod in _pods_of_text(resource.at(path)))]
+    return (*declared, *(pod for path in row.text for pod in _pods_of_text(resource.at(path))))
 
 
 def pod(resource: Resource) -> Pod:

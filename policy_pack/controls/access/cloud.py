@@ -13,7 +13,7 @@ from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, IAM_POLICIES, KEY, ROLE
-from policy_pack.stack.values import View, leaves
+from policy_pack.stack.values import View
 
 _FLAGS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _SHARED = {
@@ -176,7 +176,7 @@ def services_have_roles_of_the_account(resource: Resource, context: StackContext
     if resource.package != "aws":
         return
     own = own_account(context.graph)
-    for path, value in leaves(resource.props):
+    for path, value in resource.leaves:
         account = account_of(value) if _ROLE.search(path) and isinstance(value, str) else ""
         if account and own and account != own:
             yield violation("has the role of another account", path)

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 from policy_pack.controls.rules import ANY, resource_check
 from policy_pack.stack.checks import Findings, expect, is_empty, not_yet_known, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.pods import CONTAINER_OWNERS, containers
-from policy_pack.stack.values import UNKNOWN, leaves
+from policy_pack.stack.values import UNKNOWN
 
 # Endings of property names that hold a credential; names of paths, durations and references end differently.
 _NAME = re.compile(
@@ -37,10 +38,10 @@ _USER_DATA = ("userData", "userDataBase64")
 def no_credentials_in_plain_text(resource: Resource) -> Findings:
     """Refuse values with the name or the format of a credential that are not Pulumi secrets."""
     secrets = resource.secrets
-    for path, value in leaves(resource.props):
+    for path, value in resource.leaves:
         name = path.rpartition(".")[2].partition("[")[0].replace("-", "_")
         if value is UNKNOWN:
-            if _NAME.search(name) and not _is_secret(path, secrets):
+            if _names_credential(name) and not _is_secret(path, secrets):
                 yield not_yet_known(path)
         elif isinstance(value, str) and value and not _is_secret(path, secrets):
             yield from _check_value(name, value, path)
@@ -49,16 +50,30 @@ def no_credentials_in_plain_text(resource: Resource) -> Findings:
 
 
 def _check_value(name: str, value: str, path: str) -> Findings:
-    if _NAME.search(name) and not _NOT_CREDENTIAL.match(value):
+    if _names_credential(name) and not _NOT_CREDENTIAL.match(value):
         yield violation(f"{name} is in plain text", path)
     else:
         yield from _check_format(value, path)
 
 
 def _check_format(value: str, path: str) -> Findings:
+    shape = _shape(value)
+    if shape:
+        yield violation(f"contains {shape} in plain text", path)
+
+
+# Names and values of properties are the same in many resources.
+@lru_cache(maxsize=4096)
+def _names_credential(name: str) -> bool:
+    """Return whether the name of a property is that of a credential."""
+    return _NAME.search(name) is not None
+
+
+@lru_cache(maxsize=16384)
+def _shape(value: str) -> str:
+    """Return what credential has the format of a text; empty for none."""
     match = _SHAPE.search(value) if len(value) > 10 else None
-    if match and match.lastgroup:
-        yield violation(f"contains {_SHAPE_NAMES[int(match.lastgroup[1:])]} in plain text", path)
+    return _SHAPE_NAMES[int(match.lastgroup[1:])] if match and match.lastgroup else ""
 
 
 def _decoded(value: str) -> str:
@@ -78,7 +93,7 @@ def no_credentials_in_environments(resource: Resource) -> Findings:
                 continue
             if not value.known:
                 yield not_yet_known(value.path)
-            elif _NAME.search(entry.at("name").text()) and value.raw and not _NOT_CREDENTIAL.match(str(value.raw)):
+            elif _names_credential(entry.at("name").text()) and value.raw and not _NOT_CREDENTIAL.match(str(value.raw)):
                 yield violation(f"environment variable {entry.at('name').text()} is in plain text", value.path)
 
 

@@ -9,7 +9,7 @@ from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import Findings, StackContext, guarded, violation
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import CERTIFICATE, GATEWAY, HTTP_ROUTE
-from policy_pack.stack.values import View, leaves
+from policy_pack.stack.values import View
 
 # Names as infra/settings/names.py makes them: of buckets, keys and roles of AWS, SPIFFE identities, namespaces, and
 # roles of Vault. A text may have a hospital's name alone, such as the address of a contact that two hospitals share.
@@ -69,7 +69,7 @@ def _owners(context: StackContext) -> dict[str, tuple[str, str]]:
 
 def _mentions(resource: Resource, names: re.Pattern[str], owners: _Owners) -> Iterator[tuple[str, str, str]]:
     """Yield path and hospital of each text that names one, or is of one's resource; then with the resource's name."""
-    for path, value in leaves(resource.props):
+    for path, value in resource.leaves:
         if isinstance(value, str):
             yield from ((path, name, "") for name in dict.fromkeys(m[1] or m[2] for m in names.finditer(value)))
             if value in owners:

@@ -15,7 +15,6 @@ from policy_pack.stack.kinds import (
     LAUNCH_TEMPLATE,
     RDS_CLUSTER_INSTANCE,
 )
-from policy_pack.stack.values import leaves
 
 _ENCRYPTED = dict.fromkeys(
     (
@@ -36,7 +35,7 @@ _KEY_ARN = re.compile(r"arn:aws[\w-]*:kms:[^:]*:(\d{12}):\S+")
 def data_has_keys_of_the_account(resource: Resource, context: StackContext) -> Findings:
     """Refuse data that a key of another account encrypts, which can take the data away."""
     own = own_account(context.graph)
-    for path, value in leaves(resource.props):
+    for path, value in resource.leaves:
         match = _KEY_ARN.fullmatch(value) if isinstance(value, str) else None
         if match and own and match[1] != own:
             yield violation("is encrypted with a key of another account", path)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import ID_KEYS, SUBNET
-from policy_pack.stack.values import UNKNOWN, NotKnownError, View, leaves
+from policy_pack.stack.values import UNKNOWN, NotKnownError, View
 
 TABLES = ("aws:ec2/routeTable:RouteTable", "aws:ec2/defaultRouteTable:DefaultRouteTable")
 ROUTE = "aws:ec2/route:Route"
@@ -119,7 +119,7 @@ def _contents(graph: Graph) -> dict[str, list[Resource]]:
         if resource.kind in _HARMLESS:
             continue
         used = {urn for depends in resource.depends.values() for urn in depends} & urns
-        values = (value for _, value in leaves(resource.props) if value is not UNKNOWN and isinstance(value, str))
+        values = (value for _, value in resource.leaves if value is not UNKNOWN and isinstance(value, str))
         used |= {by_id[value] for value in values if value in by_id}
         for urn in used:
             found[urn].append(resource)

@@ -19,7 +19,7 @@ from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, KEY, KEY_KEYS, ROLE
 from policy_pack.stack.text import known_text
-from policy_pack.stack.values import UNKNOWN, View, leaves
+from policy_pack.stack.values import UNKNOWN, View
 
 _VPC_ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 KMS_GRANT = "aws:kms/grant:Grant"
@@ -161,7 +161,7 @@ def _shared(context: AccessContext, resource: Resource) -> Iterator[Grant]:
     elif resource.kind.startswith(_SHARING_MODULES):
         yield _everything(resource, f"{resource.kind} {resource.name} grants access in a way that is not described")
     elif resource.kind not in _described():
-        for path, value in leaves(resource.props):
+        for path, value in resource.leaves:
             if _is_allowing_policy(value):
                 step = f"{path} of {resource.name} is a policy of {resource.kind}, which is not described"
                 yield _everything(resource, step)

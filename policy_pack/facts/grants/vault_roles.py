@@ -15,7 +15,7 @@ from policy_pack.facts.vault.requests import resource_name
 from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.text import known_text
-from policy_pack.stack.values import UNKNOWN, leaves
+from policy_pack.stack.values import UNKNOWN
 
 DATABASE = "database"
 STATIC_ROLE = "vault:database/secretBackendStaticRole:SecretBackendStaticRole"
@@ -72,7 +72,7 @@ class _Databases:
     @staticmethod
     def name(connection: Resource) -> "_Database":
         """Return the database of a connection."""
-        urls = [value for path, value in leaves(connection.props) if path.endswith(".connectionUrl")]
+        urls = [value for path, value in connection.leaves if path.endswith(".connectionUrl")]
         if len(urls) != 1 or not isinstance(urls[0], str):
             certain = not any(url is UNKNOWN for url in urls) and connection.at("postgresql").known
             return _Database("?", certain)
@@ -122,7 +122,7 @@ def _place(privilege: Privilege, database: str) -> tuple[str, Verb]:
 
 def _of_account(resource: Resource, subject: Subject, via: str, database: _Database, context: AccessContext) -> Grant:
     """Return the account of the database that a connection or a static role uses, which can do what the account can."""
-    names = [value for path, value in leaves(resource.props) if path.rpartition(".")[2] == "username"]
+    names = [value for path, value in resource.leaves if path.rpartition(".")[2] == "username"]
     name = names[0] if names and isinstance(names[0], str) else "?"
     certain = database.certain and not any(one is UNKNOWN for one in names)
     account = name.removesuffix(f"_{subject.hospital}") if subject.hospital else name

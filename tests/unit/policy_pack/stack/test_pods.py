@@ -52,7 +52,7 @@ def test_pods_in_the_text_of_a_config_map_are_evaluated(text: str) -> None:
 
 def test_text_without_pods_has_none() -> None:
     config = build("kubernetes:core/v1:ConfigMap", "x", {"data": {"x": "log: info", "y": "our containers are small"}})
-    assert pods(config) == []
+    assert pods(config) == ()
 
 
 def test_an_image_of_its_own_makes_a_models_container_a_whole_one() -> None:
