@@ -1,4 +1,4 @@
-"""Command line of the embedded environment: ``python -m local``, used by the Makefile."""
+"""The embedded environment of this machine: start it, deploy the dev stack, release, look after it, and stop it."""
 
 import json
 import os
