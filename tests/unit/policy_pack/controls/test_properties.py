@@ -1,5 +1,6 @@
 """Described properties: set each field that an API allows wrong, one at a time."""
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ DATABASE_ROLE = "vault:database/secretBackendRole:SecretBackendRole"
 LOGIN = "vault:kubernetes/authBackendRole:AuthBackendRole"
 CONFIG = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
 PKI_ROLE = "vault:pkiSecret/secretBackendRole:SecretBackendRole"
+PROXY = "k8s:gateway.envoyproxy.io/EnvoyProxy"
 QUOTA = "vault:index/quotaRateLimit:QuotaRateLimit"
 STACK = recorded.unchanged("dev").graph()
 VAULT = table()["AC-12"]
@@ -75,6 +77,21 @@ def test_another_value_is_refused(kind: str, name: str, value: Any) -> None:
 def test_a_value_that_is_not_known_yet_is_judged_later() -> None:
     assert kinds_of(changed(PKI_ROLE, "keyUsages", UNKNOWN)) == [FindingKind.UNKNOWN]
     assert kinds_of(changed(LOGIN, "tokenBoundCidrs", UNKNOWN)) == []
+
+
+def test_what_the_api_server_adds_to_an_access_log_is_described() -> None:
+    [proxy, *_] = STACK.of(PROXY)
+    added = copy.deepcopy(proxy.props)
+    sinks = [sink for setting in added["spec"]["telemetry"]["accessLog"]["settings"] for sink in setting["sinks"]]
+    logs = [sink["openTelemetry"] for sink in sinks if "openTelemetry" in sink]
+    for log in logs:
+        log["port"] = 4317
+        log["backendRefs"][0]["weight"] = 1
+    row = table()["SEG-12"][PROXY]
+    assert logs
+    assert list(properties_are_described(replace(proxy, props=added), row)) == []
+    logs[0]["port"] = 4318
+    assert len(list(properties_are_described(replace(proxy, props=added), row))) == 1
 
 
 BUCKET, ROLE = "aws:s3/bucket:Bucket", "aws:iam/role:Role"
