@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from model.release.publish import release as publish_release
     from model.release.verify import Verified
     from model.release.verify import verify as verify_release
-    from model.scoring.scorer import Reason, Score, Scorer
+    from model.scoring.score import Reason, Score
+    from model.scoring.scorer import Scorer
     from model.synthesis.run import Synthesized, synthesize
     from model.training.run import Run
     from model.training.train import train

@@ -5,8 +5,9 @@ from pulumi_aws import iam, rds
 
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.log_group import AUDIT_LOG_DAYS, LogGroup, LogGroupArgs
+from infra.blocks.role_policies import SecretAccess
 from infra.blocks.trust_policy import service_trust, source_account
-from infra.blocks.workload_roles import ADMINISTERS_DATABASE, SecretAccess
+from infra.blocks.workload_roles import ADMINISTERS_DATABASE
 from infra.databases.database_args import DatabaseArgs
 from infra.network.addresses import ZONES
 from infra.settings import DataClass, Settings, names

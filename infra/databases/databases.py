@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.blocks.providers import AwsAccount
-from infra.blocks.workload_roles import SecretAccess, secret_arn
+from infra.blocks.role_policies import SecretAccess, secret_arn
 from infra.cluster.cluster import PLATFORM_CA_FILE, Cluster
 from infra.databases.database_args import DatabaseArgs
 from infra.monitoring.account_monitoring import AccountMonitoring

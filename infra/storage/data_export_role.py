@@ -3,8 +3,9 @@
 import pulumi
 from pulumi_aws import iam
 
+from infra.blocks.bucket_grants import Access, BucketGrant
 from infra.blocks.trust_policy import HOUR, person_trust
-from infra.blocks.workload_roles import Access, BucketGrant, role_arn
+from infra.blocks.workload_roles import role_arn
 from infra.settings import DataClass, Hospital, Settings, names
 
 EXPORT = "export"

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import pulumi
 
 from infra.blocks.bucket import NONCURRENT_DAYS, Bucket, BucketArgs, BucketRef, ObjectLock, Retention
+from infra.blocks.bucket_grants import BucketGrant, readers_and_writers
 from infra.blocks.bucket_policy import WriteOnce
 from infra.blocks.kms_key import DataKey, DataKeyArgs
 from infra.blocks.providers import AwsAccount
-from infra.blocks.workload_roles import BucketGrant, WorkloadRole, readers_and_writers, role_arn
+from infra.blocks.workload_roles import WorkloadRole, role_arn
 from infra.settings import DataClass, Hospital, Leaving, Settings, names
 from infra.storage.access_logs import AccessLogs
 from infra.storage.backup_role import BackupRole

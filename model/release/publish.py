@@ -1,21 +1,13 @@
 """The ``release`` command: a run that passed its gates becomes an immutable, signed folder."""
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-
 from model.artifact import files
-from model.artifact.loading import load
-from model.artifact.reference import TOLERANCE, reference
 from model.artifact.trust import check, open_release, read_signature
-from model.compiled.document import dumped
-from model.compiled.loading import explainer
-from model.definitions.features import definitions
 from model.errors import GateError, UserError
 from model.evaluation.run import read_evaluation
 from model.gates import (
@@ -34,25 +26,17 @@ from model.gates import (
 )
 from model.io import storage
 from model.metrics.figure_parts import DataCounts
-from model.release.card import Card, card
-from model.release.contract import contract, levels, policy, server_settings, trained
-from model.release.equality import proved
-from model.release.metrics import ReleaseMetrics
-from model.release.sbom import sbom
+from model.release.contents import MODEL, contents_of, json_bytes
 from model.release.signing import Signer
 from model.release.workflows import RELEASE_CLASS, workflow_verdict
-from model.scoring import Contract
 from model.scoring.lineage import Lineage
-from model.training.run import Run, read_fit, read_pipeline, read_run, read_test
+from model.training.run import read_run
 
-MODEL = "readmission-risk"
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*", re.ASCII)
 # What a release says of an evaluation; a figure that is unknown is there and null.
 _SAID = frozenset(
     {"counts", "roc_auc", "lace_roc_auc", "pr_auc", "brier", "calibration", "at_high", "subgroups", "gates"}
 )
-# What the run keeps and the release says in files of its own.
-_ELSEWHERE = frozenset({"gates", "thresholds", "features", "columns"})
 
 
 @dataclass(frozen=True)
@@ -186,7 +170,7 @@ def release(
     about = {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
     evaluation = evaluation.model_copy(update=about).judged(judged)
     approved: dict[str, object] = {"approval": {"by": approved_by, "reason": reason} if approved_by else None}
-    contents, written = _contents(folder, run, evaluation, version, approved | ethics, answers or {})
+    contents, written = contents_of(folder, run, evaluation, version, approved | ethics, answers or {})
     refuse(run.profile, [card_verdict(profile, written.unanswered)])
     file_list = files.listed(contents)
     digest = files.digest_of(file_list)
@@ -250,7 +234,7 @@ def _publish(place: str, contents: Mapping[str, bytes], file_list: bytes, signer
         storage.create(storage.join(place, name), content)
     storage.create(storage.join(place, files.LIST_FILE), file_list)
     files.read(place)
-    storage.create(storage.join(place, files.SIGNATURE_FILE), _json(asdict(signature)))
+    storage.create(storage.join(place, files.SIGNATURE_FILE), json_bytes(asdict(signature)))
     return signature.signer
 
 
@@ -264,57 +248,3 @@ def _refuse_taken(folder: str, version: str, digest: str) -> None:
             raise GateError(
                 f"{version} is taken: {version}@{other} was approved and is another content; choose another --version."
             )
-
-
-def _contents(
-    folder: Path,
-    run: Run,
-    evaluation: Evaluation,
-    version: str,
-    approvals: Mapping[str, object],
-    answers: Mapping[str, str],
-) -> tuple[dict[str, bytes], Card]:
-    name = f"{MODEL}-{version}"
-    lineage = {key: value for key, value in run.written().items() if key not in _ELSEWHERE}
-    lineage |= {"model": name, "version": version, "release_class": RELEASE_CLASS, **approvals}
-    lineage |= {"evaluated": not evaluation.not_evaluated, "not_evaluated": evaluation.not_evaluated}
-    schema, decisions = contract(definitions(), run, trained(run.columns, read_fit(folder).values)), policy(run)
-    pipeline = (folder / files.PIPELINE_FILE).read_bytes()
-    evaluated = read_pipeline(folder, run)
-    loaded = load(pipeline)
-    expected = reference(run.features, levels(schema), lambda values: evaluated.predict_proba(values)[:, 1])
-    test = read_test(folder).values
-    rows = np.concatenate([test, np.array(expected["inputs"], dtype=np.float64)])
-    document = proved(loaded.pipeline, Contract(schema), run.pipeline_sha256, rows)
-    lineage |= {"compiled": {"kind": document.kind, "test_rows": len(test), "tolerance": TOLERANCE}}
-    method = explainer(document, Contract(schema).usual).method
-    written = card(
-        lineage=Lineage.model_validate(lineage),
-        metrics=evaluation,
-        policy=decisions,
-        contract=schema,
-        method=method,
-        answers=answers,
-    )
-    contents = {
-        files.PIPELINE_FILE: pipeline,
-        files.COMPILED_FILE: dumped(document),
-        files.CONTRACT_FILE: _json(schema),
-        files.POLICY_FILE: _json(decisions.written()),
-        files.METRICS_FILE: _json(ReleaseMetrics.of(evaluation).written()),
-        files.LINEAGE_FILE: _json(lineage),
-        files.REFERENCE_FILE: _json(expected),
-        files.SBOM_FILE: sbom(
-            name=name, version=version, pipeline_sha256=run.pipeline_sha256, packages=loaded.packages
-        ),
-        files.CARD_FILE: written.text.encode(),
-        files.SERVER_FILE: _json(server_settings(name, version, run)),
-    }
-    report = folder / files.REPORT_FILE
-    if report.is_file():
-        contents[files.REPORT_FILE] = report.read_bytes()
-    return contents, written
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,70 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.dataset.columns import OTHER, POINT, Column, Kind, NumberFormat, codes, plain
+from model.dataset.columns import codes, plain
 from model.errors import UserError
+from model.scoring.feature import Feature, outside_possible, outside_trained, read_feature
 
 Floats = npt.NDArray[np.float64]
 Values = Sequence[float | str | None]
 
 _CELLS = {int, float, type(None)}
 _NUMBERS = (int, float, np.floating, np.integer)
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A feature of the model.
-
-    Parameters
-    ----------
-    name, meaning, unit : str
-        What it is called, what it says, and in what unit.
-    categories : tuple of str
-        The levels of a category, whose codes are their places; empty for a number.
-    least, most : float
-        What can be at all; a value outside is refused.
-    low, high : float
-        What the training data held; a value outside is flagged. NaN where that is not known.
-    usual : float
-        The training data's median or most frequent code; NaN where nothing was recorded.
-    written : NumberFormat
-        How a hospital's own table writes the number.
-    missing : tuple of str
-        Words in lower case that mean a missing value in that table.
-    """
-
-    name: str
-    meaning: str
-    unit: str
-    categories: tuple[str, ...]
-    least: float
-    most: float
-    low: float
-    high: float
-    usual: float
-    written: NumberFormat = POINT
-    missing: tuple[str, ...] = ()
-
-    @property
-    def column(self) -> Column:
-        """The feature as a column of a hospital's own table."""
-        kind: Kind = "category" if self.categories else "numeric"
-        return Column(self.name, kind, self.categories, self.written, self.missing)
-
-    @property
-    def named_by_numbers(self) -> bool:
-        """Whether a number could be a level's name as well as its place."""
-        return any(level.lstrip("+-").replace(".", "", 1).isdigit() for level in self.categories)
-
-    def shown(self, value: float) -> str:
-        """Return a value as a clinician reads it."""
-        if math.isnan(value):
-            return "not recorded"
-        if self.categories:
-            return self.categories[int(value)]
-        if self.unit == "0/1":
-            return "yes" if value else "no"
-        return f"{value:.3g}" if self.unit in ("", "count", "points") else f"{value:.3g} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +63,7 @@ class Contract:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self.features = tuple(_feature(name, schema["properties"][name]) for name in schema["x-order"])
+        self.features = tuple(read_feature(name, schema["properties"][name]) for name in schema["x-order"])
         self.names = tuple(feature.name for feature in self.features)
         # A hospital may send every feature of the definition, also one that this model does not use.
         self._known = frozenset(schema["properties"])
@@ -212,7 +156,7 @@ class Contract:
         outside = (values < self._least) | (values > self._most)
         if outside.any():
             place = int(np.flatnonzero(outside.any(axis=0))[0])
-            raise UserError(f"{_possible(self.features[place])}; check its unit and its source.")
+            raise UserError(f"{outside_possible(self.features[place])}; check its unit and its source.")
         parts = self._codes & (values != np.floor(values)) & ~np.isnan(values)
         if parts.any():
             raise UserError(f"{self._first(parts)} is not a code of its category; give the index of the level.")
@@ -222,7 +166,7 @@ class Contract:
         beyond = (values < self._low) | (values > self._high)
         flags: list[tuple[str, ...]] = [()] * len(values)
         for row in np.flatnonzero(beyond.any(axis=1)).tolist():
-            flags[row] = tuple(_beyond(self.features[place]) for place in np.flatnonzero(beyond[row]))
+            flags[row] = tuple(outside_trained(self.features[place]) for place in np.flatnonzero(beyond[row]))
         return flags
 
     def _check_names(self, columns: Mapping[str, Values]) -> None:
@@ -235,26 +179,6 @@ class Contract:
 
     def _first(self, marked: npt.NDArray[np.bool_]) -> str:
         return self.names[int(np.flatnonzero(marked.any(axis=0))[0])]
-
-
-def _feature(name: str, about: Mapping[str, Any]) -> Feature:
-    trained = about.get("x-trained") or {}
-    levels = tuple(about.get("x-categories") or ())
-    # The last place stands for what training hardly saw or never.
-    high = len(levels) - 2.0 if levels and levels[-1] == OTHER else trained.get("high")
-    return Feature(
-        name=name,
-        meaning=about["description"],
-        unit=about["x-unit"],
-        categories=levels,
-        least=_number(about.get("minimum"), -np.inf),
-        most=_number(about.get("maximum"), np.inf),
-        low=_number(trained.get("low"), np.nan),
-        high=_number(high, np.nan),
-        usual=_number(trained.get("usual"), np.nan),
-        written=NumberFormat.of(about.get("x-written", ".")),
-        missing=tuple(about.get("x-missing", ())),
-    )
 
 
 def _coded(feature: Feature, values: Values) -> Sequence[Any]:
@@ -286,20 +210,3 @@ def _flat(data: Sequence[object], columns: int) -> list[object]:
     if len(rows) != len(data):
         raise UserError("The tensor's rows have different lengths; give one value or null for each feature.")
     return [cell for row in rows for cell in row]
-
-
-def _number(found: Any, otherwise: float) -> float:
-    return otherwise if found is None else float(found)
-
-
-def _possible(feature: Feature) -> str:
-    if np.isinf(feature.most):
-        return f"{feature.name} is below the possible minimum of {feature.least:g}"
-    return f"{feature.name} is outside the possible range ({feature.least:g} to {feature.most:g} {feature.unit})"
-
-
-def _beyond(feature: Feature) -> str:
-    if feature.categories:
-        return f"{feature.meaning}: a level rare or absent in the training data, so the risk is less certain"
-    trained = f"{feature.shown(feature.low)} to {feature.shown(feature.high)}"
-    return f"{feature.meaning}: outside the range of the training data ({trained}), so the risk is less certain"

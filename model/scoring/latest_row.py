@@ -12,7 +12,8 @@ from model.dataset.tables.describe import is_numeric, typed_numbers
 from model.dataset.tables.texts import Series, texts
 from model.errors import UserError
 from model.scoring import Contract
-from model.scoring.contract import Feature, Floats, Table
+from model.scoring.contract import Floats, Table
+from model.scoring.feature import Feature
 from model.scoring.latest_discharge import ANY, is_bundle
 
 

@@ -2,15 +2,12 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from model.artifact.files import (
     COMPILED_FILE,
@@ -30,75 +27,11 @@ from model.compiled.loading import explainer
 from model.errors import UserError
 from model.io.json_elements import element
 from model.metrics.figures import Figures
-from model.scoring.contract import Contract, Feature, Floats, Values
+from model.scoring.contract import Contract, Floats, Values
 from model.scoring.lineage import Lineage
 from model.scoring.policy import DecisionPolicy
+from model.scoring.score import Places, Reason, Score, reason_of, strongest
 from model.scoring.standing import Standing, standing
-
-REASONS = 3
-
-Places = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Contribution of one feature to the log-odds, against the typical discharge of the training data.
-
-    Attributes
-    ----------
-    feature, meaning : str
-        Name of the feature, and its meaning for a clinician.
-    value : float or str or None
-        Value of the discharge; None for missing.
-    direction : str
-        ``raises`` or ``lowers``.
-    contribution : float
-        Contribution on the log-odds scale.
-    text : str
-        The reason as one sentence.
-
-    Examples
-    --------
-    >>> from model import Reason
-    >>> Reason("stay_days", "length of stay", 8.3, "raises", 0.4, "length of stay: 8.3 days, raises the risk").direction
-    'raises'
-    """
-
-    feature: str
-    meaning: str
-    value: float | str | None
-    direction: str
-    contribution: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Predicted risk of one discharge, decision and main reasons.
-
-    Attributes
-    ----------
-    risk : float
-        Risk of a readmission, a probability.
-    decision, action : str
-        Decision band of the risk, and its action.
-    reasons : tuple of Reason
-        Main contributions; none if every feature has its typical value.
-    warnings : tuple of str
-        Features outside the range of the training data.
-
-    Examples
-    --------
-    >>> from model import Score
-    >>> Score(risk=0.14, decision="medium", action="telephone call", reasons=(), warnings=()).decision
-    'medium'
-    """
-
-    risk: float
-    decision: str
-    action: str
-    reasons: tuple[Reason, ...]
-    warnings: tuple[str, ...]
 
 
 class Scorer:
@@ -241,11 +174,11 @@ class Scorer:
     def score(self, values: Floats) -> list[Score]:
         """Score discharges, one a row; NaN is missing."""
         explanations = self.explain(values)
-        strongest = _strongest(explanations.contributions)
+        places = strongest(explanations.contributions)
         reasons = self._reasons(
-            strongest,
-            np.take_along_axis(values, strongest, axis=1),
-            np.take_along_axis(explanations.contributions, strongest, axis=1),
+            places,
+            np.take_along_axis(values, places, axis=1),
+            np.take_along_axis(explanations.contributions, places, axis=1),
         )
         warnings = self.contract.warnings(values)
         return [
@@ -260,7 +193,7 @@ class Scorer:
         """Return the reasons of each row; a feature that adds nothing is none."""
         features, count = self.contract.features, places.shape[1]
         cells = zip(places.ravel().tolist(), values.ravel().tolist(), parts.ravel().tolist(), strict=True)
-        reasons = [_reason(features[place], value, part) for place, value, part in cells]
+        reasons = [reason_of(features[place], value, part) for place, value, part in cells]
         rows = [tuple(reasons[start : start + count]) for start in range(0, len(reasons), count)]
         for row in np.flatnonzero((parts == 0).any(axis=1)).tolist():
             rows[row] = tuple(reason for reason, part in zip(rows[row], parts[row].tolist(), strict=True) if part != 0)
@@ -281,27 +214,3 @@ def compiled_explainer(files: ReleaseFiles, contract: Contract) -> Explainer:
     if document.names != contract.names:
         raise UserError("The release's compiled model has other features than its contract; release the run again.")
     return explainer(document, contract.usual)
-
-
-def _strongest(contributions: Floats) -> Places:
-    """Return the places of the largest contributions of each row; of equal ones the first."""
-    sizes = np.abs(contributions)
-    places = np.empty((len(sizes), min(REASONS, sizes.shape[1])), dtype=np.intp)
-    rows = np.arange(len(sizes))
-    for rank in range(places.shape[1]):
-        places[:, rank] = sizes.argmax(axis=1)
-        sizes[rows, places[:, rank]] = -1.0
-    return places
-
-
-def _reason(feature: Feature, value: float, part: float) -> Reason:
-    shown, direction = feature.shown(value), "raises" if part > 0 else "lowers"
-    plain: float | str = shown if feature.categories else round(value, 3)
-    return Reason(
-        feature=feature.name,
-        meaning=feature.meaning,
-        value=None if math.isnan(value) else plain,
-        direction=direction,
-        contribution=round(part, 4),
-        text=f"{feature.meaning}: {shown}, {direction} the risk",
-    )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from infra.blocks.workload_roles import TOKEN_AUDIENCE
+from infra.blocks.role_policies import TOKEN_AUDIENCE
 from infra.cluster import pools
 from infra.cluster.cluster import Cluster
 from infra.cluster.node_classes import Placement

@@ -8,7 +8,8 @@ import pulumi
 from infra.blocks.bucket import BucketRef
 from infra.cluster.cluster import Cluster
 from infra.settings import DataClass, Hospital, Release, Settings
-from workloads.blocks.pod import Container, PodIdentity
+from workloads.blocks.pod import Container
+from workloads.blocks.pod_identity import PodIdentity
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.zones import workload_table
 

@@ -5,65 +5,17 @@ from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.blocks import workload_roles
-from infra.cluster.cluster import CA_CONFIG_MAP, CA_FOLDER, CA_KEY, PLATFORM_CA_FILE, Cluster
-from infra.cluster.node_classes import Placement
+from infra.cluster.cluster import PLATFORM_CA_FILE, Cluster
 from infra.databases.databases import DatabaseServer
 from infra.settings import Resources, Settings
-from workloads.blocks.database_authorities import authorities_mounts, authorities_volumes
 from workloads.blocks.drain import drain
+from workloads.blocks.pod_identity import PodIdentity
+from workloads.blocks.pod_volumes import AWS_FOLDER, volume_mounts, volumes
 from workloads.blocks.spread import spread_constraint
 
 USER_ID = 65532
-TOKEN_SECONDS = 3600
-AWS_TOKEN_VOLUME = "aws-token"
-VAULT_TOKEN_VOLUME = "vault-token"
-CA_VOLUME = "platform-ca"
-TMP_VOLUME = "tmp"
-TMP_FOLDER = "/tmp"
 DEFAULT_TMP_SIZE = "256Mi"
-_AWS_FOLDER = "/var/run/secrets/aws"
-_VAULT_FOLDER = "/var/run/secrets/vault"
-
-
-@dataclass(frozen=True)
-class PodIdentity:
-    """Identity and placement of a workload's pods.
-
-    Parameters
-    ----------
-    namespace, service_account
-        The ServiceAccount.
-    role_arn
-        The IAM role; None for workloads that use nothing of AWS.
-    vault_role
-        The role in Vault; None for workloads that do not log in.
-    labels, annotations
-        Labels and annotations of the pods.
-    placement
-        Node selector and tolerations.
-    priority_class
-        PriorityClass of the pool.
-    database
-        The database server, for workloads with a login of it.
-    """
-
-    namespace: pulumi.Output[str]
-    service_account: pulumi.Output[str]
-    role_arn: pulumi.Output[str] | None
-    vault_role: str | None
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    placement: Placement
-    priority_class: str
-    database: DatabaseServer | None = None
-
-    @property
-    def pod_metadata(self) -> ObjectMetaArgs:
-        """Metadata of a pod template."""
-        return ObjectMetaArgs(labels=dict(self.labels), annotations=dict(self.annotations) or None)
 
 
 @dataclass(frozen=True)
@@ -239,59 +191,13 @@ def aws_environment(cluster: Cluster, region: str) -> dict[str, pulumi.Input[str
     values: dict[str, pulumi.Input[str]] = {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_WEB_IDENTITY_TOKEN_FILE": f"{_AWS_FOLDER}/token",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": f"{AWS_FOLDER}/token",
     }
     if cluster.aws_url:
         values["AWS_ENDPOINT_URL"] = cluster.aws_url
     if cluster.private_ca:
         values["AWS_CA_BUNDLE"] = PLATFORM_CA_FILE
     return values
-
-
-def volumes(cluster: Cluster, identity: PodIdentity, tmp_size: str) -> list[core.VolumeArgs]:
-    """Return a pod's volumes: ``/tmp``, and a projected token for each audience that it uses."""
-    tmp = core.EmptyDirVolumeSourceArgs(size_limit=tmp_size)
-    pod_volumes = [core.VolumeArgs(name=TMP_VOLUME, empty_dir=tmp)]
-    if identity.role_arn is not None:
-        pod_volumes.append(_token_volume(AWS_TOKEN_VOLUME, workload_roles.TOKEN_AUDIENCE))
-    if identity.vault_role:
-        pod_volumes.append(_token_volume(VAULT_TOKEN_VOLUME, None))
-    if cluster.private_ca:
-        items = [core.KeyToPathArgs(key=CA_KEY, path=CA_KEY)]
-        root_ca = core.ConfigMapVolumeSourceArgs(name=CA_CONFIG_MAP, items=items)
-        pod_volumes.append(core.VolumeArgs(name=CA_VOLUME, config_map=root_ca))
-    return [*pod_volumes, *authorities_volumes(identity.database)]
-
-
-def volume_mounts(cluster: Cluster, identity: PodIdentity) -> list[core.VolumeMountArgs]:
-    """Return the volume mounts of a container."""
-    mounts = [core.VolumeMountArgs(name=TMP_VOLUME, mount_path=TMP_FOLDER)]
-    if identity.role_arn is not None:
-        mounts.append(_aws_token_mount())
-    mounts += _ca_mounts(cluster)
-    if identity.vault_role:
-        mounts.append(core.VolumeMountArgs(name=VAULT_TOKEN_VOLUME, mount_path=_VAULT_FOLDER, read_only=True))
-    return [*mounts, *authorities_mounts(identity.database)]
-
-
-def aws_volume_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:
-    """Return the mounts of the token for AWS and, with a private CA, of its certificate."""
-    return [_aws_token_mount(), *_ca_mounts(cluster)]
-
-
-def _aws_token_mount() -> core.VolumeMountArgs:
-    return core.VolumeMountArgs(name=AWS_TOKEN_VOLUME, mount_path=_AWS_FOLDER, read_only=True)
-
-
-def _ca_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:
-    mount = core.VolumeMountArgs(name=CA_VOLUME, mount_path=CA_FOLDER, read_only=True)
-    return [mount] if cluster.private_ca else []
-
-
-def _token_volume(name: str, audience: str | None) -> core.VolumeArgs:
-    token = core.ServiceAccountTokenProjectionArgs(path="token", audience=audience, expiration_seconds=TOKEN_SECONDS)
-    source = core.VolumeProjectionArgs(service_account_token=token)
-    return core.VolumeArgs(name=name, projected=core.ProjectedVolumeSourceArgs(sources=[source]))
 
 
 def _port(number: int) -> core.ContainerPortArgs:

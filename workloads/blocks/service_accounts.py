@@ -9,12 +9,14 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra.blocks.bucket import BucketRef
-from infra.blocks.workload_roles import BucketGrant, SecretAccess, WorkloadRole, bucket_role_policy, secret_role_policy
+from infra.blocks.bucket_grants import BucketGrant
+from infra.blocks.role_policies import SecretAccess, bucket_role_policy, secret_role_policy
+from infra.blocks.workload_roles import WorkloadRole
 from infra.cluster.node_classes import Placement
 from infra.cluster.pools import priority_class
 from infra.databases.databases import DatabaseServer
 from infra.settings import DataClass, Settings, names
-from workloads.blocks.pod import PodIdentity
+from workloads.blocks.pod_identity import PodIdentity
 from workloads.zones.workload_table import Workload
 
 

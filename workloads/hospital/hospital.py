@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import pulumi
 
 from infra.blocks.providers import AwsAccount
-from infra.blocks.workload_roles import OidcProvider, WorkloadRole, bucket_role_policy
+from infra.blocks.role_policies import bucket_role_policy
+from infra.blocks.workload_roles import OidcProvider, WorkloadRole
 from infra.cluster.cluster import Cluster
 from infra.databases.databases import Databases
 from infra.monitoring.account_monitoring import AccountMonitoring

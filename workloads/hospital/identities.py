@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pulumi
 
-from infra.blocks.workload_roles import ADMINISTERS_DATABASE, OidcProvider, WorkloadRole, WorkloadRoleArgs, reaches_phi
+from infra.blocks.bucket_grants import reaches_phi
+from infra.blocks.workload_roles import ADMINISTERS_DATABASE, OidcProvider, WorkloadRole, WorkloadRoleArgs
 from infra.settings import names
 from infra.vault.hospital import VaultWorkload
 from workloads.zones import workload_table

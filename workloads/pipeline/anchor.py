@@ -5,7 +5,8 @@ import pulumi
 from infra.settings import DataClass
 from workloads.blocks.deployment import Service, background
 from workloads.blocks.hospital_context import HospitalContext
-from workloads.blocks.pod import TMP_FOLDER, CommandProbes, Container
+from workloads.blocks.pod import CommandProbes, Container
+from workloads.blocks.pod_volumes import TMP_FOLDER
 from workloads.zones.workload_table import ANCHOR, row
 
 # A minute, as `verify` has it; an attempt waits for Vault, the database and the bucket.

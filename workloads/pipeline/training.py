@@ -4,7 +4,7 @@ import pulumi
 
 from workloads.blocks.cron_job import cron_job
 from workloads.blocks.hospital_context import HospitalContext
-from workloads.blocks.pod import TMP_FOLDER
+from workloads.blocks.pod_volumes import TMP_FOLDER
 from workloads.pipeline.features import FEATURE_TABLE
 from workloads.zones.workload_table import TRAINING
 

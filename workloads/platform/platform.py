@@ -14,7 +14,7 @@ from infra.cluster.cluster import Cluster
 from infra.cluster.node_pools import NodePools
 from infra.settings import Settings, names
 from workloads.admission.admission_policies import AdmissionPolicies
-from workloads.blocks import pod
+from workloads.blocks import pod, pod_volumes
 from workloads.platform.charts import Charts, ChartsArgs
 from workloads.platform.gateway_class import CLASS, Gateways
 from workloads.platform.namespaces import PlatformNamespaces, PlatformNamespacesArgs
@@ -79,5 +79,8 @@ def _storage_initializer(settings: Settings, cluster: Cluster) -> core.Container
             env=pod.aws_environment(cluster, settings.region),
         ),
         env=[core.EnvVarArgs(name="AWS_ROLE_ARN", value_from=role)],
-        mounts=[core.VolumeMountArgs(name=pod.TMP_VOLUME, mount_path=pod.TMP_FOLDER), *pod.aws_volume_mounts(cluster)],
+        mounts=[
+            core.VolumeMountArgs(name=pod_volumes.TMP_VOLUME, mount_path=pod_volumes.TMP_FOLDER),
+            *pod_volumes.aws_volume_mounts(cluster),
+        ],
     )

@@ -14,7 +14,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 from infra.cluster.node_classes import Placement
 from infra.cluster.pools import STAGING, priority_class
 from infra.settings import FIRST_MODEL, Amount, Hospital, Release, ReleaseRole, Resources, names
-from workloads.blocks import deployment, pod
+from workloads.blocks import deployment, pod, pod_volumes
 from workloads.blocks.drain import GRACE_SECONDS, REPLACED_WHEN_READY
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata, release_key
@@ -132,7 +132,7 @@ def _serving_runtime(context: HospitalContext) -> dict[str, object]:
         },
         probes=deployment.probes(MODEL_SERVER),
     )
-    mounts = [core.VolumeMountArgs(name=pod.TMP_VOLUME, mount_path=pod.TMP_FOLDER)]
+    mounts = [core.VolumeMountArgs(name=pod_volumes.TMP_VOLUME, mount_path=pod_volumes.TMP_FOLDER)]
     return {
         "supportedModelFormats": [{"name": "sklearn", "version": "1"}],
         "protocolVersions": ["v2"],
@@ -162,7 +162,7 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
         **_placement(context.cluster.placement(row(MODEL_SERVER).zone, pool)),
         "priorityClassName": priority_class(pool),
         "storageContainerName": STORAGE_CONTAINER,
-        "volumes": [*pod.volumes(context.cluster, identity, "64Mi"), _model_volume()],
+        "volumes": [*pod_volumes.volumes(context.cluster, identity, "64Mi"), _model_volume()],
         "model": {
             "modelFormat": {"name": "sklearn", "version": "1"},
             "runtime": RUNTIME,

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from infra.blocks.workload_roles import Access, BucketGrant
+from infra.blocks.bucket_grants import Access, BucketGrant
 from infra.cluster import pools
 from infra.settings import DataClass, Hospital, Resources
 from infra.settings.fields import Memory

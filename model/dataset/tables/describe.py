@@ -10,23 +10,19 @@ import pandas as pd
 
 from model.dataset.columns import OTHER, Column, NumberFormat, codes
 from model.dataset.dataset import Floats
-from model.dataset.tables import dates, numbers
+from model.dataset.tables import numbers
 from model.dataset.tables.codes import why_codes
-from model.dataset.tables.conventions import conventions, words_of
+from model.dataset.tables.conventions import conventions
+from model.dataset.tables.not_features import A_DATE, FEW, are_dates, why_no_category, why_no_number
 from model.dataset.tables.roles import Words
 from model.dataset.tables.texts import Series, Text, texts
 
 MOST_LEVELS = 500
-FEW = 50
 PLAIN_NUMBER, PLAIN_NAMES, YES_NO = "numbers", "names", "yes or no"
 PLAIN = frozenset({PLAIN_NUMBER, PLAIN_NAMES, YES_NO})
-A_DATE = "a date or time"
 MANY = 10
 _HALF = 0.5
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
-_LEAST_DAY, _LAST_DAY = 19000101, 21001231
-_EXCEL_DAYS = (20_000, 73_415)
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,7 @@ def describe(series: Series, rows: Rows, words: Words) -> Described | str:
     if is_numeric(series):
         return _typed(series, rows, words, category)
     column = _given(series, words)
-    if _are_dates(column.counts):
+    if are_dates(column.counts):
         return A_DATE
     if not column.counts:
         return Described(Column(name), np.full(int(rows.kept.sum()), np.nan), PLAIN_NUMBER + column.said)
@@ -226,7 +222,7 @@ def _typed(series: Series, rows: Rows, words: Words, category: bool) -> Describe
     values = typed_numbers(series)
     by_hand = tuple(sorted(float(text) for text in words.missing if _NUMBER.fullmatch(text)))
     values[np.isin(values, by_hand)] = np.nan
-    out = _bad_numbers("", values[rows.kept], rows.patient)
+    out = why_no_number("", values[rows.kept], rows.patient)
     if out:
         return out
     truth = pd.api.types.is_bool_dtype(series)
@@ -245,7 +241,7 @@ def _numbers(given: _Given, rows: Rows, words: Words) -> Described | str:
     if lost > allowed * total:
         return _names_or_neither(given, rows, None)
     values = numbers.read_all(given.text, decided.values.__getitem__)[rows.kept]
-    out = _bad_numbers(given.name, values, rows.patient)
+    out = why_no_number(given.name, values, rows.patient)
     if out:
         return out
     why = [*decided.why, *([f"{lost:,} of {total:,} values are not understood and so missing"] if lost else [])]
@@ -259,7 +255,7 @@ def _names_or_neither(given: _Given, rows: Rows, codes_because: str | None) -> D
     share = numbers.share(given.counts)
     if codes_because:
         values = numbers.read_all(given.text, _number)[rows.kept]
-        return _bad_numbers(given.name, values, rows.patient) or _names(given, rows, codes_because if share else "")
+        return why_no_number(given.name, values, rows.patient) or _names(given, rows, codes_because if share else "")
     if share < _HALF:
         return _names(given, rows, "")
     if len(given.counts) <= FEW:
@@ -268,45 +264,11 @@ def _names_or_neither(given: _Given, rows: Rows, codes_because: str | None) -> D
 
 
 def _names(given: _Given, rows: Rows, why: str) -> Described | str:
-    return _bad_texts(given.text[rows.kept], rows.patient) or _levels(given, rows, why)
+    return why_no_category(given.text[rows.kept], rows.patient) or _levels(given, rows, why)
 
 
 def _number(text: str) -> float:
     return float(text) if _NUMBER.fullmatch(text) else np.nan
-
-
-def _are_dates(counts: Counter[str]) -> bool:
-    hits = sum(times for text, times in counts.items() if _DATE.fullmatch(text) or dates.is_date(text))
-    return bool(counts) and hits >= (1 - conventions().not_understood) * counts.total()
-
-
-def _bad_numbers(name: str, numbers: Floats, patient: npt.NDArray[np.generic]) -> str | None:
-    """Return why whole numbers are no measurement: dates written as one, running numbers, patient numbers."""
-    finite = numbers[np.isfinite(numbers)]
-    if len(finite) and words_of(name) & conventions().date_names and _within(finite, _EXCEL_DAYS):
-        return f"{A_DATE}, as Excel's day number"
-    if not len(finite) or (finite != np.floor(finite)).any():
-        return None
-    distinct = np.unique(finite)
-    if _within(distinct, (_LEAST_DAY, _LAST_DAY)):
-        month, day = distinct // 100 % 100, distinct % 100
-        if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
-            return A_DATE
-    many = len(distinct) > 2 * FEW and len(distinct) > 0.9 * min(len(finite), len(np.unique(patient)))
-    running = distinct[-1] - distinct[0] < 1.2 * len(distinct)
-    return "a number that tells rows or patients apart" if many and (running or distinct[-1] >= 100_000) else None
-
-
-def _within(values: Floats, bounds: tuple[int, int]) -> bool:
-    return bool(values.min() >= bounds[0] and values.max() <= bounds[1])
-
-
-def _bad_texts(text: Text, patient: npt.NDArray[np.generic]) -> str | None:
-    recorded = [value for value in text if value is not None]
-    distinct = len(set(recorded))
-    if distinct > FEW and distinct > 0.5 * min(len(recorded), len(np.unique(patient))):
-        return "a text that tells rows or patients apart"
-    return None
 
 
 def _levels(given: _Given, rows: Rows, why: str = "") -> Described:

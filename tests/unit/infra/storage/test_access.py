@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.blocks.workload_roles import BucketGrant
+from infra.blocks.bucket_grants import BucketGrant
 from infra.settings import DataClass
 from local.aws_emulator.access.policies import Ask, Principal, Verdict, combine, judge
 from local.aws_emulator.messages import Context

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.blocks.workload_roles import bucket_access_policy
+from infra.blocks.role_policies import bucket_access_policy
 from infra.settings import DataClass
 from infra.vault.hospital import KEYS, policy_text
 from tests.support.stack.mocked_stack import Declared, Stack, declare, settings

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from infra.blocks.workload_roles import Access, BucketGrant
+from infra.blocks.bucket_grants import Access, BucketGrant
 from infra.settings import DataClass
 from infra.settings.hospital import Replicas
 from tests.support.stack.mocked_stack import settings
