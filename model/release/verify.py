@@ -20,7 +20,6 @@ from model.gates import (
     Profile,
     Verdict,
     approval_verdict,
-    card_verdict,
     ethics_verdict,
     refusal,
     table_of_version,
@@ -28,24 +27,11 @@ from model.gates import (
     verdicts,
     warnings_of,
 )
-from model.release.card import NOT_KNOWN, attributes
+from model.release.card_check import judge_card
 from model.release.equality import difference
 from model.release.metrics import ReleaseMetrics
 from model.scoring import Scorer
 from model.scoring.lineage import Lineage, RecordedApproval
-
-SECTIONS = (
-    "Model details",
-    "Intended use",
-    "Factors",
-    "Metrics",
-    "Evaluation data",
-    "Training data",
-    "Quantitative analyses",
-    "Ethical considerations",
-    "Caveats and recommendations",
-    "Source attributes",
-)
 
 
 @dataclass(frozen=True)
@@ -150,7 +136,7 @@ def verify(place: str, *, trusted: Collection[str] | None = None, today: date | 
         _checked("ethics approval", lambda: _judged_approval(scorer, scorer.lineage.ethics_approval, ethics_verdict)),
         _checked("contract", lambda: _contract(scorer)),
         _checked("bill of materials", lambda: _bill(opened.files, scorer.lineage)),
-        _checked("model card", lambda: _card(opened.files.text(files.CARD_FILE), _profile(scorer))),
+        _checked("model card", lambda: judge_card(opened.files.text(files.CARD_FILE), _profile(scorer))),
         _checked("reference prediction", lambda: _prediction(scorer)),
         _checked("compiled model", lambda: _compiled(scorer)),
     )
@@ -266,31 +252,6 @@ def _bill(found: files.ReleaseFiles, lineage: Lineage) -> str:
     if bill["metadata"]["component"]["hashes"][0]["content"] != lineage.pipeline_sha256:
         raise UserError(f"{files.SBOM_FILE} is of another pipeline.")
     return f"CycloneDX {bill['specVersion']}, {len(bill['components'])} components"
-
-
-def _card(text: str, profile: Profile) -> str:
-    missing = [section for section in SECTIONS if f"\n## {section}\n" not in text]
-    missing += [row.id for row in attributes().rows if f"\n| {row.id} | " not in text]
-    if missing:
-        raise UserError(f"The card lacks {', '.join(missing)}.")
-    unanswered = [
-        f"{row.key} ({row.id})"
-        for row in attributes().rows
-        if not row.may_be_unknown
-        and any(line.startswith(f"| {row.id} | ") and _unknown(line) for line in text.splitlines())
-    ]
-    verdict = card_verdict(profile, unanswered)
-    if not verdict.passed:
-        raise UserError(f"The card is {verdict.found}, not {verdict.demand}.")
-    return f"{len(SECTIONS)} sections, {len(attributes().rows)} source attributes, {_open(text)} of them not known"
-
-
-def _open(text: str) -> int:
-    return sum(1 for line in text.splitlines() if _unknown(line))
-
-
-def _unknown(line: str) -> bool:
-    return f" | {NOT_KNOWN}" in line
 
 
 def _prediction(scorer: Scorer) -> str:
