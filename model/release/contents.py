@@ -12,9 +12,7 @@ from model.artifact.reference import TOLERANCE, reference
 from model.compiled.document import dumped
 from model.compiled.loading import explainer
 from model.definitions.features import definitions
-from model.gates import (
-    Evaluation,
-)
+from model.gates import Evaluation
 from model.release.card import Card, card
 from model.release.contract import contract, levels, policy, server_settings, trained
 from model.release.equality import proved
