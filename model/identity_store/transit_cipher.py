@@ -45,6 +45,20 @@ class TransitCipher:
         results = self._ask(f"decrypt/{KEY_NAME}", items, "plaintext")
         return [base64.b64decode(result["plaintext"]).decode() for result in results]
 
+    def decrypt_each(self, ciphertexts: Sequence[str]) -> list[str | None]:
+        """Return the text of each ciphertext, in order; None for one that is not of this key, if others are.
+
+        Raises
+        ------
+        UserError
+            When Vault does not answer, or none of them is a ciphertext of this key.
+        """
+        items = [{"ciphertext": text} for text in ciphertexts]
+        # Without this code Vault answers 400 for the whole batch.
+        results = self._answers(f"decrypt/{KEY_NAME}", items, partial_failure_response_code=200)
+        texts = [result.get("plaintext") if not result.get("error") else None for result in results]
+        return [None if text is None else base64.b64decode(text).decode() for text in texts]
+
     def index(self, texts: Sequence[str]) -> list[str]:
         """Return the blind index of each text by the newest version of the key, in order."""
         return [f"v{version}-{digest}" for version, digest in self._hmac(texts, None)]
@@ -68,14 +82,20 @@ class TransitCipher:
         return [(int(name.removeprefix("v")), digest[:INDEX_CHARACTERS]) for _, name, digest in parts]
 
     def _ask(self, path: str, items: list[dict[str, str]], needed: str, **more: Any) -> list[dict[str, str]]:
+        results = self._answers(path, items, **more)
+        if any(needed not in result for result in results):
+            raise UserError(
+                f"Vault returned no {needed} at {self._mount}/{path}; check that the key and its version exist."
+            )
+        return results
+
+    def _answers(self, path: str, items: list[dict[str, str]], **more: Any) -> list[dict[str, str]]:
         results: list[dict[str, str]] = []
         for start in range(0, len(items), BATCH):
             body = {"batch_input": items[start : start + BATCH], **more}
             results.extend(self._vault.post(f"{self._mount}/{path}", body)["batch_results"])
-        if len(results) != len(items) or any(needed not in result for result in results):
-            raise UserError(
-                f"Vault returned no {needed} at {self._mount}/{path}; check that the key and its version exist."
-            )
+        if len(results) != len(items):
+            raise UserError(f"Vault returned {len(results)} results of {len(items)} at {self._mount}/{path}.")
         return results
 
 

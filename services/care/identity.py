@@ -53,7 +53,7 @@ class IdentityLookup:
     cipher: TransitCipher
 
     def reveal(self, encounters: Sequence[str], access: Access) -> Mapping[str, Identity]:
-        """Return the identities of encounters by pseudonym; an unknown one is absent.
+        """Return the identities of encounters by pseudonym; an unknown one is absent, as one of a lost key is.
 
         The encounters are noted on the audit record of the request first, which is written before the answer leaves.
 
@@ -80,16 +80,21 @@ class IdentityLookup:
         )
         with self._answers() as connection:
             rows = connection.execute(query).all()
-            clear = self._decrypted([value for row in rows for value in row[1:]])
+            sealed = [value for row in rows for value in row[1:] if value is not None]
+            clear = dict(zip(sealed, self.cipher.decrypt_each(sealed), strict=True))
         identities = {}
-        for number, row in enumerate(rows):
-            name, record_number, birth_date, telephone = clear[number * len(shown) : (number + 1) * len(shown)]
+        for row in rows:
+            if any(value is not None and clear[value] is None for value in row[1:]):
+                continue
+            name, record_number, birth_date, telephone = (clear.get(value) for value in row[1:])
             identities[row.encounter] = Identity(
                 name=name or "",
                 record_number=record_number or "",
                 birth_date=None if birth_date is None else _day(birth_date),
                 telephone=telephone,
             )
+        if len(identities) < len(rows):
+            log.error("%d identities of the lookup have another key than Vault's", len(rows) - len(identities))
         return identities
 
     def find(self, record_number: str, access: Access) -> tuple[str, ...]:

@@ -53,9 +53,18 @@ def test_what_is_no_ciphertext_of_the_key_is_refused(server: Bao, changed: str) 
         reader.decrypt([*whole, changed])
 
 
+@pytest.mark.parametrize("changed", ["vault:v1:AAAA", "vault:v9:AAAA", "plain"])
+def test_one_ciphertext_of_another_key_hides_no_other(server: Bao, changed: str) -> None:
+    reader = cipher(server, "care")
+    first, second = reader.encrypt(["a", "b"])
+    assert reader.decrypt_each([first, changed, second]) == ["a", None, "b"]
+    with pytest.raises(UserError):
+        reader.decrypt_each([changed])
+
+
 def test_nothing_is_asked_for_nothing(server: Bao) -> None:
     reader = cipher(server, "care")
-    assert (reader.encrypt([]), reader.decrypt([]), reader.index([])) == ([], [], [])
+    assert (reader.encrypt([]), reader.decrypt_each([]), reader.index([])) == ([], [], [])
 
 
 def test_after_a_rotation_old_values_are_read_and_found(server: Bao) -> None:

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from model.deid.subject import Subject, secret_input
 from model.identity_store.identity_values import patient_values, stay_values
 from model.identity_store.lookup import EHR, encrypted, write
+from model.identity_store.lookup_tables import IDENTITY, STAY
 from services.audit.http import audit, recorded
 from services.care.accesses import AccessedIdentities, NotOnRecordError
 from services.care.identity import IdentityLookup
@@ -153,6 +154,19 @@ def test_a_request_reveals_no_more_than_its_record_can_name(world: CareWorld) ->
             lookup.reveal([f"v1-{number:012x}" for number in range(1001)], ACCESS)
 
     asked(world, too_many)
+
+
+def test_an_identity_of_a_lost_key_hides_no_other(world: CareWorld) -> None:
+    of_first = sa.select(STAY.c.patient).where(STAY.c.encounter == encounter(0)).scalar_subquery()
+    with world.care.transaction() as connection:
+        kept = connection.scalar(sa.select(IDENTITY.c.name).where(IDENTITY.c.patient == of_first))
+        connection.execute(sa.update(IDENTITY).where(IDENTITY.c.patient == of_first).values(name="vault:v9:AAAA"))
+    try:
+        shown = asked(world, lambda lookup: lookup.reveal([encounter(0), encounter(1)], ACCESS))
+    finally:
+        with world.care.transaction() as connection:
+            connection.execute(sa.update(IDENTITY).where(IDENTITY.c.patient == of_first).values(name=kept))
+    assert shown.keys() == {encounter(1)}
 
 
 def test_when_the_lookup_does_not_answer_it_says_so(world: CareWorld) -> None:
