@@ -43,7 +43,7 @@ class TransitCipher:
         """
         items = [{"ciphertext": text} for text in ciphertexts]
         results = self._ask(f"decrypt/{KEY_NAME}", items, "plaintext")
-        return [base64.b64decode(result["plaintext"]).decode() for result in results]
+        return [_decoded(result["plaintext"]) for result in results]
 
     def decrypt_each(self, ciphertexts: Sequence[str]) -> list[str | None]:
         """Return the text of each ciphertext, in order; None for one that is not of this key, if others are.
@@ -56,8 +56,13 @@ class TransitCipher:
         items = [{"ciphertext": text} for text in ciphertexts]
         # Without this code Vault answers 400 for the whole batch.
         results = self._answers(f"decrypt/{KEY_NAME}", items, partial_failure_response_code=200)
-        texts = [result.get("plaintext") if not result.get("error") else None for result in results]
-        return [None if text is None else base64.b64decode(text).decode() for text in texts]
+        texts = [None if result.get("error") else result.get("plaintext") for result in results]
+        return [None if text is None else _decoded(text) for text in texts]
+
+    def decrypt_recorded(self, ciphertexts: Sequence[str | None]) -> list[str | None]:
+        """Return the text of each ciphertext, in order; None for what is not recorded. Raises as `decrypt` does."""
+        texts = iter(self.decrypt([text for text in ciphertexts if text is not None]))
+        return [None if text is None else next(texts) for text in ciphertexts]
 
     def index(self, texts: Sequence[str]) -> list[str]:
         """Return the blind index of each text by the newest version of the key, in order."""
@@ -97,6 +102,10 @@ class TransitCipher:
         if len(results) != len(items):
             raise UserError(f"Vault returned {len(results)} results of {len(items)} at {self._mount}/{path}.")
         return results
+
+
+def _decoded(text: str) -> str:
+    return base64.b64decode(text).decode()
 
 
 def _encoded(text: str) -> str:

@@ -82,9 +82,10 @@ class IdentityLookup:
             rows = connection.execute(query).all()
             sealed = [value for row in rows for value in row[1:] if value is not None]
             clear = dict(zip(sealed, self.cipher.decrypt_each(sealed), strict=True))
+        lost = {value for value, text in clear.items() if text is None}
         identities = {}
         for row in rows:
-            if any(value is not None and clear[value] is None for value in row[1:]):
+            if not lost.isdisjoint(row[1:]):
                 continue
             name, record_number, birth_date, telephone = (clear.get(value) for value in row[1:])
             identities[row.encounter] = Identity(
@@ -124,7 +125,7 @@ class IdentityLookup:
             row = connection.execute(sa.select(*columns).where(STAY.c.encounter == encounter)).one_or_none()
             if row is None:
                 return None
-            encounter_id, unit, started_at, ended_at = self._decrypted(row[:4])
+            encounter_id, unit, started_at, ended_at = self.cipher.decrypt_recorded(row[:4])
         return RevealedStay(encounter_id or "", unit, _moment(started_at), _moment(ended_at), row.open)
 
     def current(self, days: Sequence[date] = ()) -> tuple[str, ...]:
@@ -133,10 +134,6 @@ class IdentityLookup:
             ended = [one for day in days for one in self.cipher.indexes(search_text("discharge-day", day.isoformat()))]
             condition = STAY.c.open | STAY.c.search.overlap(ended) if ended else STAY.c.open
             return tuple(connection.scalars(sa.select(STAY.c.encounter).where(condition).order_by(STAY.c.encounter)))
-
-    def _decrypted(self, values: Sequence[str | None]) -> list[str | None]:
-        clear = iter(self.cipher.decrypt([value for value in values if value is not None]))
-        return [None if value is None else next(clear) for value in values]
 
     @contextmanager
     def _answers(self) -> Iterator[sa.Connection]:

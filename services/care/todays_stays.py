@@ -148,7 +148,7 @@ def _place(
     again: bool,
 ) -> list[Placed]:
     """Place stays, and return them; those that are asked about again only with a score of the model."""
-    clear = _clear(care, *(value for row in rows for value in (row.unit, row.ended_at)))
+    clear = care.cipher.decrypt_recorded([value for row in rows for value in (row.unit, row.ended_at)])
     cohorts = [cohort_of(unit, care.settings.canary_units) for unit in clear[::2]]
     stays = [(row.encounter, row.patient, cohort) for row, cohort in zip(rows, cohorts, strict=True)]
     online = care.planning.score_online(stays)
@@ -177,16 +177,10 @@ def _scored(
     """Return a stay with its score; nothing for an encounter that is no stay."""
     if not (isinstance(online, NotScored) and online.not_scored_reason == NO_FEATURES) or edition is None:
         return FreshFeatures(row.encounter, row.patient, None, False, as_of_hours=online.freshness_hours), online
-    patient_id, encounter_id = _clear(care, row.patient_id, row.encounter_id)
+    patient_id, encounter_id = care.cipher.decrypt_recorded([row.patient_id, row.encounter_id])
     # The ids are needed for the patient's shift; they are shown to nobody.
     record = PatientRecord(patient_id or "", encounter_id or "", missing=NEEDED)
     features = replace(care.features.features(record, edition, now), encounter=row.encounter, patient=row.patient)
     if features.features is None:
         return None
     return features, care.planning.score(features, workflow=WORKLIST, cohort=cohort)
-
-
-def _clear(care: Care, *sealed: str | None) -> list[str | None]:
-    """Return values in the clear; one that is not recorded stays so."""
-    texts = iter(care.cipher.decrypt([value for value in sealed if value is not None]))
-    return [None if value is None else next(texts) for value in sealed]

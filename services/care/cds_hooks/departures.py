@@ -56,7 +56,5 @@ def departure(care: Care, record: PatientRecord, encounter: str) -> Departure | 
         row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    sealed = [value for value in row if value is not None]
-    clear = dict(zip(sealed, care.cipher.decrypt(sealed), strict=True)) if sealed else {}
-    ended_at = clear.get(row.ended_at)
-    return Departure(clear.get(row.unit), None if ended_at is None else datetime.fromisoformat(ended_at))
+    unit, ended_at = care.cipher.decrypt_recorded(row)
+    return Departure(unit, None if ended_at is None else datetime.fromisoformat(ended_at))

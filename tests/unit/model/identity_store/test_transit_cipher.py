@@ -64,7 +64,8 @@ def test_one_ciphertext_of_another_key_hides_no_other(server: Bao, changed: str)
 
 def test_nothing_is_asked_for_nothing(server: Bao) -> None:
     reader = cipher(server, "care")
-    assert (reader.encrypt([]), reader.decrypt_each([]), reader.index([])) == ([], [], [])
+    assert (reader.encrypt([]), reader.decrypt([]), reader.index([])) == ([], [], [])
+    assert (reader.decrypt_each([]), reader.decrypt_recorded([None])) == ([], [None])
 
 
 def test_after_a_rotation_old_values_are_read_and_found(server: Bao) -> None:
