@@ -112,9 +112,7 @@ def undescribed_pods(resource: Resource) -> Iterator[View]:
 
 def _undescribed(view: View, described: set[str]) -> Iterator[View]:
     if isinstance(view.raw, Mapping):
-        for key, value in view.raw.items():
-            if isinstance(value, str | int | float) and str(key) != _PATCH:
-                continue
+        for key in view.raw:
             child = view.key(key)
             patch = str(key) == _PATCH and child.raw is not None
             named = str(key) in _LISTS or str(key).endswith("Containers")

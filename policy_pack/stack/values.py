@@ -105,17 +105,12 @@ class View:
         """Return the value at a dotted path below; None where there is none."""
         raw = self.raw
         for key in path.split("."):
-            if raw is None or raw is UNKNOWN:
-                break
-            raw = raw.get(key) if _is_map(raw) else None
+            raw = _below(raw, key)
         return View(raw, f"{self.path}.{path}" if self.path else path)
 
     def key(self, key: str) -> "View":
         """Return the value of one key, which may contain dots."""
-        raw = self.raw
-        if raw is not UNKNOWN:
-            raw = raw.get(key) if _is_map(raw) else None
-        return View(raw, f"{self.path}.{key}" if self.path else key)
+        return View(_below(self.raw, key), f"{self.path}.{key}" if self.path else key)
 
     def items(self) -> list["View"]:
         """Return the items of a list; an unknown list is one unknown item."""
@@ -162,6 +157,13 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(item, f"{path}[{position}]")
     else:
         yield path, value
+
+
+def _below(value: Any, key: str) -> Any:
+    """Return the value of a key; None where there is none, and unknown below an unknown value."""
+    if _is_map(value):
+        return value.get(key)
+    return UNKNOWN if value is UNKNOWN else None
 
 
 def _is_map(value: Any) -> bool:
